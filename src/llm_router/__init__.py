@@ -1,0 +1,1 @@
+"""llm-router: one local endpoint for all the LLM accounts a person has."""

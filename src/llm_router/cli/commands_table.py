@@ -1,0 +1,33 @@
+"""Every top-level command: where it lives and the line that `router --help` shows for it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of `router --help`. `target` is `module:attribute`, imported when the command runs."""
+
+    target: str
+    help: str
+    section: str
+    hidden: bool = False
+
+
+_HERE = "llm_router.cli.commands"
+START, USE, SET, SEE = "Start and stop", "Use", "Set up", "Look"
+
+COMMANDS: dict[str, Entry] = {
+    "up": Entry(f"{_HERE}.up:app", "Start everything in the background and wait until it is ready", START),
+    "down": Entry(f"{_HERE}.down:app", "Stop everything", START),
+    "service": Entry(f"{_HERE}.service:app", "Start, stop, restart and inspect single units", START),
+    "chat": Entry(f"{_HERE}.chat:app", "Ask a question through the router", USE),
+    "models": Entry(f"{_HERE}.models:app", "List what can be asked, and through which lane", USE),
+    "client": Entry(f"{_HERE}.client:app", "Settings for clients: SDKs, Codex, Claude Code", USE),
+    "sandbox": Entry(f"{_HERE}.sandbox:app", "A loopback upstream to rehearse answers and failures with", USE),
+    "bootstrap": Entry(f"{_HERE}.bootstrap:app", "Create .router/, a key, and LiteLLM's environment", SET),
+    "profile": Entry(f"{_HERE}.profile:app", "List, show, compare and set profiles", SET),
+    "config": Entry(f"{_HERE}.config:app", "Show, validate, explain and migrate the configuration", SET),
+    "status": Entry(f"{_HERE}.status:app", "Show what runs and whether it is ready", SEE),
+    "health": Entry(f"{_HERE}.health:app", "Check liveness and readiness; exit 1 when something is not well", SEE),
+    "events": Entry(f"{_HERE}.events:app", "Show or follow the event log", SEE),
+}
