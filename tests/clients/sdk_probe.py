@@ -93,7 +93,7 @@ def main() -> int:
     parser.add_argument("--wire", action="append", choices=tuple(CLIENTS), default=[])
     parser.add_argument("--extra", action="append", choices=tuple(EXTRAS), default=[])
     parser.add_argument("--text-prompt", default="hello")
-    parser.add_argument("--tool-prompt", default="Use the tool get_weather for Paris")
+    parser.add_argument("--tool-prompt", default=f'call {TOOL} {{"city": "Paris"}}')
     options = parser.parse_args()
     endpoint = Endpoint(options.base_url.rstrip("/"), os.environ["LLM_ROUTER_PROBE_KEY"], options.model)
     prompts = Prompts(options.text_prompt, options.tool_prompt)

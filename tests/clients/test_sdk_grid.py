@@ -1,0 +1,47 @@
+"""Both SDKs over every wire, through the gateway, to upstreams that speak one wire each."""
+
+from itertools import product
+
+import pytest
+from support.lab import WIRES, Lab, Line
+
+pytestmark = [pytest.mark.needs("sdk"), pytest.mark.timeout(400)]
+
+TASKS = ("text", "tool", "round")
+MODES = ("plain", "stream")
+CELLS = [pytest.param(*cell, id="-".join(cell)) for cell in product(WIRES, WIRES, TASKS, MODES)]
+
+# What aimock cannot serve: (client wire, upstream wire, task, mode) -> the reason, as the SDK reports it.
+UNSERVED: dict[tuple[str, str, str, str], str] = {}
+
+
+@pytest.mark.parametrize(("client", "upstream", "task", "mode"), CELLS)
+def test_sandbox_cell(lab: Lab, client: str, upstream: str, task: str, mode: str):
+    """Every client wire gets text, tool calls and tool rounds from every upstream wire, plain and streamed."""
+    line = lab.cell("sandbox", client, upstream, (task, mode))
+
+    assert (line["ok"], line["error"]) == (True, "")
+    check_answer(line)
+
+
+@pytest.mark.needs("aimock")
+@pytest.mark.parametrize(("client", "upstream", "task", "mode"), CELLS)
+def test_aimock_cell(lab: Lab, client: str, upstream: str, task: str, mode: str):
+    """The same against an upstream that we did not write, but for the cells that it cannot serve."""
+    line = lab.cell("aimock", client, upstream, (task, mode))
+
+    reason = UNSERVED.get((client, upstream, task, mode), "")
+    assert (not reason, True) == (line["ok"], reason in line["error"]), line["error"]
+    if line["ok"]:
+        assert line["error"] == ""
+        check_answer(line)
+
+
+def check_answer(line: Line) -> None:
+    """The reply is whole: a call with its arguments or a text, and both token counts."""
+    answer = line["answer"]
+    if line["task"] == "tool":
+        assert answer["calls"] == [{"name": "get_weather", "arguments": {"city": "Paris"}}]
+    else:
+        assert (answer["calls"], bool(answer["text"])) == ([], True)
+    assert all(count > 0 for count in answer["tokens"]), answer

@@ -1,0 +1,49 @@
+"""What the whole suite shares: the `needs` marker."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+CLIENTS = Path(__file__).parent / "clients"
+
+
+def _program(name: str) -> Callable[[], bool]:
+    return lambda: (CLIENTS / "node_modules" / ".bin" / name).exists() and shutil.which("node") is not None
+
+
+@cache
+def _may_make_networks() -> bool:
+    ways = (["unshare", "--net", "true"], ["unshare", "--map-root-user", "--net", "true"])
+    tools = all(shutil.which(tool) for tool in ("unshare", "nsenter", "ip"))
+    return tools and any(subprocess.run(way, capture_output=True, check=False).returncode == 0 for way in ways)
+
+
+# thing -> whether it is there, and how to get it.
+THINGS: dict[str, tuple[Callable[[], bool], str]] = {
+    "sdk": (
+        lambda: (CLIENTS / ".venv-sdk" / "bin" / "python").exists(),
+        "UV_PROJECT_ENVIRONMENT=tests/clients/.venv-sdk uv sync --locked --only-group clients",
+    ),
+    "node": (lambda: shutil.which("node") is not None, "install Node 20 or newer"),
+    "aimock": (_program("llmock"), "npm ci --prefix tests/clients"),
+    "codex": (_program("codex"), "npm ci --prefix tests/clients"),
+    "claude": (_program("claude"), "npm ci --prefix tests/clients"),
+    "netns": (_may_make_networks, "run as a user that may make network namespaces (unshare, nsenter, ip)"),
+}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose needs are not met; where everything must run (`LLM_ROUTER_CI=1`) that is a failure."""
+    for marker in item.iter_markers("needs"):
+        for thing in marker.args:
+            there, remedy = THINGS[thing]
+            if there():
+                continue
+            if os.environ.get("LLM_ROUTER_CI") == "1":
+                pytest.fail(f"needs {thing}: {remedy}", pytrace=False)
+            pytest.skip(f"needs {thing}: {remedy}")
