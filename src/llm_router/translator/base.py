@@ -119,7 +119,7 @@ def _models(listed: object, reserved: Sequence[str]) -> Iterator[Mapping[str, ob
         if any(name.startswith(f"{route}/") for route in reserved):
             raise BadBase(f"{path}.model_name", f"is taken: `{name}` names a route of the router", hint="Rename it")
         _refuse_literal_secrets(model, path)
-        yield dict(model)
+        yield {str(key): _plain(value) for key, value in model.items()}
 
 
 def _settings(settings: object, path: str) -> Mapping[str, object]:
@@ -133,7 +133,16 @@ def _settings(settings: object, path: str) -> Mapping[str, object]:
                 hint="Remove it: the router's own events and keys take its place",
             )
     _refuse_literal_secrets(settings, path)
-    return {key: value for key, value in settings.items() if key not in _OWNED_BY_THE_GATEWAY}
+    return {key: _plain(value) for key, value in settings.items() if key not in _OWNED_BY_THE_GATEWAY}
+
+
+def _plain(value: object) -> object:
+    """The value as YAML writes it: dicts and lists, in place of whatever mapping or sequence the caller decoded."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(held) for key, held in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(held) for held in value]
+    return value
 
 
 def _refuse_literal_secrets(value: object, path: str) -> None:

@@ -25,11 +25,21 @@ LITELLM_SETTINGS: Mapping[str, object] = {
     "drop_params": True,
     "num_retries": 0,
     "request_timeout": LONGEST_REQUEST,
+    # Without it `responses/` is believed only for names that LiteLLM's price list does not know: a Claude or Gemini
+    # name on an upstream that speaks nothing but `/v1/responses` was sent to its `/v1/chat/completions`.
+    "route_all_chat_openai_to_responses": True,
     "use_chat_completions_url_for_anthropic_messages": True,
 }
 GENERAL_SETTINGS: Mapping[str, object] = {
     "forward_client_headers_to_llm_api": True,
     "master_key": f"os.environ/{MASTER_KEY}",
+}
+# What keeps a chat-only upstream to chat: each of these was seen to leave it otherwise, for a codex model, for
+# GPT-5 with tools, for a Messages request with `thinking`. The dropped parameters are no part of the chat format.
+_CHAT_ONLY: Mapping[str, object] = {
+    "use_chat_completions_api": True,
+    "_skip_responses_api_bridge": True,
+    "additional_drop_params": ["reasoning_summary", "thread"],
 }
 # How LiteLLM must be told to speak each wire, and what follows the route in its base address.
 _MODEL_PREFIX = {Wire.CHAT: "openai/", Wire.RESPONSES: "openai/responses/", Wire.MESSAGES: "anthropic/"}
@@ -45,7 +55,7 @@ def render(plan: Plan, base: Mapping[str, object]) -> bytes:
 
     checked = check_base(base, reserved=routes(plan))
     body = {
-        "model_list": [*deployments(plan), *checked.models],
+        "model_list": [*deployments(plan), *(_raw(model) for model in checked.models)],
         "litellm_settings": {**checked.litellm_settings, **LITELLM_SETTINGS},
         "router_settings": {**checked.router_settings, **ROUTER_SETTINGS},
         "general_settings": dict(GENERAL_SETTINGS),
@@ -72,8 +82,18 @@ def _deployment(candidate: Candidate, wire: Wire, *, gateway: str) -> dict[str, 
         "api_key": f"os.environ/{DOOR_KEY}",
     }
     if wire is Wire.CHAT:
-        parameters["use_chat_completions_api"] = True  # else LiteLLM asks the upstream for `/v1/responses`
+        parameters |= _CHAT_ONLY
     return {"model_name": deployment_name(candidate, wire), "litellm_params": parameters}
+
+
+def _raw(model: Mapping[str, object]) -> dict[str, object]:
+    """A raw model as it is, except that our settings must not send one for some other server to `/v1/responses`."""
+    parameters = model["litellm_params"]
+    if not isinstance(parameters, Mapping):
+        raise TypeError("a checked model has parameters")
+    name = str(parameters["model"])
+    speaks_chat = name.startswith("openai/") and not name.startswith("openai/responses/") and "api_base" in parameters
+    return {**model, "litellm_params": {**(_CHAT_ONLY if speaks_chat else {}), **parameters}}
 
 
 def _targets(plan: Plan) -> Iterator[tuple[Upstream, Wire]]:

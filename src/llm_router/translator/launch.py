@@ -13,7 +13,6 @@ REQUIREMENTS = Path(__file__).with_name("requirements.lock")
 MARKER = "llm-router.installed"  # in the environment; written last, holds the digest of the lock that it was made from
 HOST = "127.0.0.1"
 READINESS_PATH = "/health/readiness"
-REINSTALL = "run `router bootstrap`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +92,18 @@ def installed_problem(home: Home) -> str | None:
     """Why LiteLLM cannot be started from its environment, as a phrase, or None. Reads three files; runs nothing."""
     environment = home.translator_environment
     if not environment.is_dir():
-        return f"LiteLLM is not installed: {REINSTALL}"
+        return "LiteLLM is not installed"
     try:
         marked = (environment / MARKER).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
-        return f"LiteLLM's installation was never completed: {REINSTALL}"
+        return "LiteLLM's installation was never completed"
     if marked != lock_digest():
-        return f"LiteLLM's environment was made for another release of llm-router or Python: {REINSTALL}"
+        return "LiteLLM's environment was made for another release of llm-router or Python"
     if not interpreter(environment).exists() or not (environment / "bin" / "litellm").is_file():
-        return f"LiteLLM's environment has lost its Python or its program: {REINSTALL}"
+        return "LiteLLM's environment has lost its Python or its program"
     metadata = site_packages(environment) / f"litellm-{locked_version()}.dist-info" / "METADATA"
     if not metadata.is_file():
-        return f"LiteLLM's environment does not hold LiteLLM {locked_version()}: {REINSTALL}"
+        return f"LiteLLM's environment does not hold LiteLLM {locked_version()}"
     return None
 
 
