@@ -11,17 +11,29 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from llm_router.wire.formats import Wire
+
 PLAN_SCHEMA = 1
 UNIT_URL = "unit://"
-
-
-class Wire(StrEnum):
-    """A request and answer format that an upstream or a client speaks."""
-
-    CHAT = "chat"
-    RESPONSES = "responses"
-    MESSAGES = "messages"
-    EMBEDDINGS = "embeddings"
+__all__ = [
+    "PLAN_SCHEMA",
+    "TRANSLATION_ORDER",
+    "UNIT_URL",
+    "Candidate",
+    "GatewaySettings",
+    "Lane",
+    "Model",
+    "Plan",
+    "Policy",
+    "Service",
+    "Timeouts",
+    "TranslatorSettings",
+    "Upstream",
+    "Wire",
+    "deployment_name",
+    "parse_route",
+    "route_id",
+]
 
 
 # Which of an upstream's wires a request in a foreign format is translated to: the first that it speaks.
@@ -170,16 +182,18 @@ class Plan:
         listed = [f"{up.name}/{model}" for up in self.upstreams.values() for model in up.models]
         return tuple(dict.fromkeys((*named, *listed)))
 
-    def lane(self, candidate: Candidate, wire: Wire) -> Lane | None:
-        """How a request in `wire` reaches this candidate; None when no lane leads there."""
+    def lane(self, candidate: Candidate, wire: Wire, *, translate: bool = False) -> Lane | None:
+        """How a request in `wire` reaches this candidate; None when no lane leads there.
+
+        `translate` asks for the translator even where the upstream speaks the wire itself.
+        """
         upstream = self.upstreams[candidate.upstream]
         if upstream.kind == "litellm":
             return Lane.RAW if self.translator.enabled else None
-        if wire in upstream.wires:
+        translates = self.translator.enabled and upstream.translation_wire() is not None
+        if wire in upstream.wires and (wire is Wire.EMBEDDINGS or not (translate and translates)):
             return Lane.DIRECT
-        if wire is Wire.EMBEDDINGS or not self.translator.enabled or upstream.translation_wire() is None:
-            return None
-        return Lane.TRANSLATED
+        return Lane.TRANSLATED if translates and wire is not Wire.EMBEDDINGS else None
 
     def needs_unit(self, unit: str) -> bool:
         """Whether an upstream of this plan is a unit that the supervisor runs, e.g. `sandbox`."""

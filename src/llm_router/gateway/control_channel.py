@@ -1,0 +1,83 @@
+"""The gateway's end of the supervisor's channel: JSON lines over a socketpair; its end is the supervisor's end."""
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from llm_router.gateway.settle import settle, translator_from
+from llm_router.gateway.state import GatewayState
+from llm_router.home import Home
+from llm_router.routing.plan import Plan
+
+_log = logging.getLogger(__name__)
+_LARGEST_MESSAGE = 16 * 1024 * 1024
+Reply = dict[str, Any]
+
+
+class ControlChannel:
+    """Answers the supervisor's messages, in order."""
+
+    def __init__(
+        self, state: GatewayState, home: Home, environ: Mapping[str, str], *, drain: Callable[[], None]
+    ) -> None:
+        self._state = state
+        self._home = home
+        self._environ = environ
+        self._drain = drain
+        self._writer: asyncio.StreamWriter | None = None
+        self.configured = asyncio.Event()
+
+    async def serve(self, channel: socket.socket) -> None:
+        """Read messages until the supervisor hangs up, then drain."""
+        reader, self._writer = await asyncio.open_connection(sock=channel, limit=_LARGEST_MESSAGE)
+        try:
+            while line := await reader.readline():
+                await self._say(self._answer(line))
+        except (ConnectionError, ValueError):
+            _log.warning("the control channel broke off")
+        finally:
+            self.configured.set()
+            self._drain()
+
+    async def announce_ready(self) -> None:
+        """Tell the supervisor that connections are being accepted."""
+        await self._say({"op": "ready"})
+
+    async def _say(self, message: Reply) -> None:
+        if self._writer is None:
+            return
+        self._writer.write(json.dumps(message).encode() + b"\n")
+        await self._writer.drain()
+
+    def _answer(self, line: bytes) -> Reply:
+        message = json.loads(line)
+        reply: Reply = {"id": message.get("id")}
+        try:
+            return {**reply, "ok": True, **self._perform(message)}
+        except (KeyError, TypeError, ValueError) as error:
+            # The text of the error may quote the message, which holds keys.
+            return {**reply, "ok": False, "error": f"the message cannot be used: {type(error).__name__}"}
+
+    def _perform(self, message: Mapping[str, Any]) -> Reply:
+        match message["op"]:
+            case "configure":
+                return self._configure(message)
+            case "stats":
+                return {"in_flight": self._state.in_flight, "translators": self._state.translators_in_flight()}
+            case "drain":
+                self._drain()
+                return {}
+            case "ping":
+                return {}
+        raise ValueError(message["op"])
+
+    def _configure(self, message: Mapping[str, Any]) -> Reply:
+        plan = Plan.from_json(json.dumps(message["plan"]).encode())
+        endpoints: dict[str, str] = message.get("endpoints") or {}
+        snapshot = settle(plan, endpoints, self._home, self._environ)
+        self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
+        self.configured.set()
+        return {"problems": [problem.as_json() for problem in snapshot.problems]}

@@ -1,0 +1,147 @@
+"""One client's request and the answer to it, over ASGI: a body read within bounds, an answer started at most once."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from llm_router.routing.plan import Wire
+from llm_router.wire.errors import Failure, error_body
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed its connection; there is nobody to answer."""
+
+
+class BodyTooLarge(Exception):
+    """The body is larger than the gateway takes."""
+
+
+class Exchange:
+    """A request being answered. `started` is true once the head of the answer has been sent."""
+
+    __slots__ = (
+        "_body_read",
+        "_finished",
+        "_receive",
+        "_send",
+        "extra_headers",
+        "headers",
+        "request_id",
+        "scope",
+        "started",
+        "wire",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self.headers: dict[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        self.wire = Wire.MESSAGES if "anthropic-version" in self.headers else Wire.CHAT
+        self.request_id = uuid.uuid4().hex
+        self.extra_headers: list[tuple[str, str]] = []
+        self.started = False
+        self._body_read = False
+        self._finished = False
+
+    @property
+    def path(self) -> str:
+        """The path, decoded."""
+        return str(self.scope["path"])
+
+    @property
+    def method(self) -> str:
+        """The method in capitals."""
+        return str(self.scope["method"])
+
+    @property
+    def query(self) -> str:
+        """The query string without its question mark, as sent."""
+        return bytes(self.scope["query_string"]).decode("latin-1")
+
+    async def body(self, most: int) -> bytes:
+        """The whole body. Raises BodyTooLarge as soon as it is known to be over `most` bytes, and ClientGone."""
+        declared = self.headers.get("content-length", "0")
+        if declared.isdigit() and int(declared) > most:
+            raise BodyTooLarge
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > most:
+                raise BodyTooLarge
+            parts.append(part)
+            if not message.get("more_body", False):
+                self._body_read = True
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    @asynccontextmanager
+    async def until_client_leaves(self) -> AsyncIterator[None]:
+        """Run the block; when the client goes away meanwhile the block is cancelled and ClientGone raised."""
+        worker = asyncio.current_task()
+        left = False
+
+        async def watch() -> None:
+            nonlocal left
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            # The server says "disconnect" too when an answer is complete.
+            if not self._finished and worker is not None:
+                left = True
+                worker.cancel()
+
+        watcher = asyncio.create_task(watch(), name=f"disconnect-watch-{self.request_id}")
+        try:
+            yield
+        except asyncio.CancelledError:
+            if left and worker is not None and worker.uncancel() == 0:
+                raise ClientGone from None
+            raise
+        finally:
+            watcher.cancel()
+
+    async def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
+        """Send the head of the answer."""
+        self.started = True
+        pairs = [*headers, ("x-request-id", self.request_id), *self.extra_headers]
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def send(self, chunk: bytes) -> None:
+        """Send some of the answer's body."""
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def finish(self, chunk: bytes = b"") -> None:
+        """Send the last of the answer's body."""
+        self._finished = True
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def answer(
+        self, status: int, body: bytes, headers: Sequence[tuple[str, str]] = (), content_type: str = "application/json"
+    ) -> None:
+        """Send a whole answer."""
+        held = [("content-type", content_type), ("content-length", str(len(body))), *headers]
+        await self.start(status, held)
+        await self.finish(b"" if self.method == "HEAD" else body)
+
+    async def fail(self, failure: Failure) -> None:
+        """Answer with an error in the client's own format; the connection closes when the body was not read."""
+        headers = failure.headers()
+        if not self._body_read and self.method not in {"GET", "HEAD"}:
+            headers.append(("connection", "close"))
+        body = error_body(failure, self.wire, self.request_id)
+        await self.answer(failure.status_for(self.wire), body, headers)

@@ -1,0 +1,136 @@
+"""What the gateway knows at one moment, and the translators it has been given.
+
+A request takes one `Snapshot` and keeps it: a new plan takes effect between two requests. A translator generation is
+forgotten when nothing is in flight through it and a newer one is in force.
+"""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from llm_router.routing.plan import UNIT_URL, Plan, Upstream
+from llm_router.secrets.secret import Secret
+
+
+def digest(key: str) -> bytes:
+    """What is compared instead of a key, so that comparing takes the same time for any key."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the plan that does not work now, for `health` and `/readyz`."""
+
+    code: str
+    message: str
+    hint: str
+
+    def as_json(self) -> dict[str, str]:
+        """The entry of `problems` on the control channel."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One plan with its secrets resolved."""
+
+    plan: Plan
+    credentials: Mapping[str, Secret]  # by upstream; absent when it needs none or it could not be resolved
+    key_digests: tuple[bytes, ...]
+    endpoints: Mapping[str, str] = MappingProxyType({})  # unit -> base URL
+    problems: tuple[Problem, ...] = ()
+
+    def knows_key(self, key: str) -> bool:
+        """Whether `key` is a client key, in constant time for any key of that many client keys."""
+        wanted = digest(key)
+        return bool(sum([hmac.compare_digest(wanted, held) for held in self.key_digests]))
+
+    def base_url(self, upstream: Upstream) -> str | None:
+        """Where an upstream is, or None while the unit that serves it has no address."""
+        if upstream.base_url.startswith(UNIT_URL):
+            return self.endpoints.get(upstream.base_url.removeprefix(UNIT_URL))
+        return upstream.base_url
+
+    def is_usable(self, upstream: Upstream) -> bool:
+        """Whether a call could be made: an address, and the key if it wants one."""
+        return self.base_url(upstream) is not None and (not upstream.key or upstream.name in self.credentials)
+
+
+@dataclass(slots=True)
+class Translator:
+    """One LiteLLM process: its address, the key it asks for, and the key it must show at the doors."""
+
+    generation: int
+    base_url: str
+    api_key: Secret
+    door_digest: bytes
+    snapshot: Snapshot
+    in_flight: int = 0
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Count one request as in flight."""
+        self.in_flight += 1
+        try:
+            yield
+        finally:
+            self.in_flight -= 1
+
+
+@dataclass(slots=True)
+class GatewayState:
+    """The snapshot in force and every translator that still has work."""
+
+    snapshot: Snapshot | None = None
+    translator: Translator | None = None
+    in_flight: int = 0
+    _known: dict[int, Translator] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def configure(self, snapshot: Snapshot, translator: Translator | None) -> None:
+        """Put a plan and a translator in force, and wake everybody who waits for one."""
+        if translator is not None:
+            translator = self._same_process(translator)
+            self._known[translator.generation] = translator
+        self.snapshot, self.translator = snapshot, translator
+        self._forget_idle()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _same_process(self, translator: Translator) -> Translator:
+        held = self._known.get(translator.generation)
+        if held is None:
+            return translator
+        held.snapshot = translator.snapshot
+        return held
+
+    def _forget_idle(self) -> None:
+        for generation, held in list(self._known.items()):
+            if held is not self.translator and held.in_flight == 0 and self.translator is not None:
+                del self._known[generation]
+
+    def translators_in_flight(self) -> dict[str, int]:
+        """How many requests each translator generation still works on."""
+        return {str(generation): held.in_flight for generation, held in sorted(self._known.items())}
+
+    def translator_of_door(self, key: str) -> Translator | None:
+        """The translator that holds this door key, or None."""
+        wanted = digest(key)
+        found = None
+        for held in self._known.values():
+            if hmac.compare_digest(wanted, held.door_digest):
+                found = held
+        return found
+
+    async def changed(self, seconds: float) -> bool:
+        """Wait for the next `configure`; False when it did not come in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
