@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_router.routing.plan import Wire
-from llm_router.sandbox.conversation import Ask, Entry, Speaker, Tool, listing, mapping, texts_in, whole_number
+from llm_router.sandbox.conversation import (
+    Ask,
+    Entry,
+    Speaker,
+    Tool,
+    entries_of,
+    listing,
+    mapping,
+    texts_in,
+    whole_number,
+)
 from llm_router.sandbox.frames import CREATED, DONE, as_bytes, data, dump
 from llm_router.sandbox.script import Call, Reply, fragments
 
@@ -41,8 +51,7 @@ def _entries(body: dict[str, Any]) -> Iterator[Entry]:
         if speaker is Speaker.RESULT:
             yield Entry(speaker, "\n".join(texts_in(message.get("content"))))
             continue
-        found = [Entry(speaker, text) for text in texts_in(message.get("content"))]
-        yield from found or [Entry(speaker, "")]
+        yield from entries_of(speaker, message.get("content"))
         for call in listing(message.get("tool_calls")):
             yield Entry(speaker, str(mapping(call.get("function")).get("arguments", "")))
 

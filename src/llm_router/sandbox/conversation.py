@@ -10,6 +10,8 @@ from llm_router.routing.plan import Wire
 
 # Coding agents wrap their own notes in these; a person did not say them.
 _NOTES = re.compile(r"<(system-reminder|environment_context|user_instructions)>.*?</\1>", re.DOTALL)
+# LiteLLM turns a system message in mid-conversation into a user's text and starts it like this.
+_OPERATOR = "Operator note (not from the user)"
 _FAULT = re.compile(r"\[\[\s*fault\s*:\s*(.*?)\s*\]\]", re.DOTALL)
 TOKENS_PER_TOOL = 20
 
@@ -88,6 +90,18 @@ class Ask:
 def count_words(text: str) -> int:
     """The sandbox's tokens: words between white space."""
     return len(text.split())
+
+
+def entries_of(speaker: Speaker, content: object) -> Iterator[Entry]:
+    """A message's content as entries, at least one: what a translator made of a system message is one again."""
+    empty = True
+    for text in texts_in(content):
+        if speaker is Speaker.USER and text.startswith(_OPERATOR):
+            speaker = Speaker.SYSTEM
+        empty = False
+        yield Entry(speaker, text)
+    if empty:
+        yield Entry(speaker, "")
 
 
 def texts_in(content: object) -> Iterator[str]:

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_router.routing.plan import Wire
-from llm_router.sandbox.conversation import Ask, Entry, Speaker, Tool, listing, mapping, texts_in, whole_number
+from llm_router.sandbox.conversation import (
+    Ask,
+    Entry,
+    Speaker,
+    Tool,
+    entries_of,
+    listing,
+    mapping,
+    texts_in,
+    whole_number,
+)
 from llm_router.sandbox.frames import as_bytes, dump, named
 from llm_router.sandbox.script import Call, Reply, fragments
 
@@ -35,16 +45,19 @@ def _entries(body: dict[str, Any]) -> Iterator[Entry]:
     for message in listing(body.get("messages")):
         speaker = _SPEAKERS.get(str(message.get("role")), Speaker.USER)
         content = message.get("content")
-        if isinstance(content, str):
-            yield Entry(speaker, content)
+        if isinstance(content, str) or not content:
+            yield from entries_of(speaker, content)
             continue
+        texts: list[object] = []
         for block in listing(content):
             if block.get("type") == "tool_result":
                 yield Entry(Speaker.RESULT, "\n".join(texts_in(block.get("content"))))
             elif block.get("type") == "tool_use":
                 yield Entry(speaker, dump(block.get("input")))
             else:
-                yield Entry(speaker, str(block.get("text") or ""))
+                texts.append(block)
+        if texts:
+            yield from entries_of(speaker, texts)
 
 
 def _tools(body: dict[str, Any]) -> Iterator[Tool]:

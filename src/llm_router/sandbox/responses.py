@@ -4,7 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from llm_router.routing.plan import Wire
-from llm_router.sandbox.conversation import Ask, Entry, Speaker, Tool, listing, mapping, texts_in, whole_number
+from llm_router.sandbox.conversation import (
+    Ask,
+    Entry,
+    Speaker,
+    Tool,
+    entries_of,
+    listing,
+    mapping,
+    texts_in,
+    whole_number,
+)
 from llm_router.sandbox.frames import CREATED, as_bytes, dump, named
 from llm_router.sandbox.script import Call, Reply, fragments
 
@@ -38,9 +48,7 @@ def _entries(body: dict[str, Any]) -> Iterator[Entry]:
         if kind.endswith("_call_output"):
             yield Entry(Speaker.RESULT, "\n".join(texts_in(item.get("output"))))
         elif kind == "message":
-            speaker = _SPEAKERS.get(str(item.get("role")), Speaker.USER)
-            found = [Entry(speaker, text) for text in texts_in(item.get("content"))]
-            yield from found or [Entry(speaker, "")]
+            yield from entries_of(_SPEAKERS.get(str(item.get("role")), Speaker.USER), item.get("content"))
         else:
             yield Entry(Speaker.ASSISTANT, str(item.get("arguments") or item.get("input") or ""))
 
