@@ -40,8 +40,7 @@ def test_tool_turn(lab: Lab, in_network: Network, tmp_path: Path, agent: Agent, 
 
     assert done.exit_code == 0, done.transcript
     assert (tmp_path / "work" / "made.txt").read_text() == "made by an-agent"
-    assert len(done.commands) == 1, done.transcript
-    assert script in done.commands[0]
+    assert done.commands == (script,), done.transcript
     assert tuple(output.strip() for output in done.outputs) == ("made by an-agent",)
     assert done.text.startswith("the tool answered: "), done.text
     assert "made by an-agent" in done.text

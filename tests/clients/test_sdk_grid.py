@@ -11,6 +11,15 @@ TASKS = ("text", "tool", "round")
 MODES = ("plain", "stream")
 CELLS = [pytest.param(*cell, id="-".join(cell)) for cell in product(WIRES, WIRES, TASKS, MODES)]
 
+SAID = {
+    "sandbox": {"text": "you said: hello", "round": "the tool answered: 21 degrees and sunny"},
+    "aimock": {
+        "text": "Hello from the independent mock: one two three four five.",
+        "round": "It is 21 degrees and sunny in Paris.",
+    },
+}
+CALL = [{"name": "get_weather", "arguments": {"city": "Paris"}}]
+
 # What aimock cannot serve: (client wire, upstream wire, task, mode) -> the reason, as the SDK reports it.
 UNSERVED: dict[tuple[str, str, str, str], str] = {}
 
@@ -21,7 +30,7 @@ def test_sandbox_cell(lab: Lab, client: str, upstream: str, task: str, mode: str
     line = lab.cell("sandbox", client, upstream, (task, mode))
 
     assert (line["ok"], line["error"]) == (True, "")
-    check_answer(line)
+    check_answer("sandbox", line)
 
 
 @pytest.mark.needs("aimock")
@@ -34,14 +43,14 @@ def test_aimock_cell(lab: Lab, client: str, upstream: str, task: str, mode: str)
     assert (not reason, True) == (line["ok"], reason in line["error"]), line["error"]
     if line["ok"]:
         assert line["error"] == ""
-        check_answer(line)
+        check_answer("aimock", line)
 
 
-def check_answer(line: Line) -> None:
-    """The reply is whole: a call with its arguments or a text, and both token counts."""
+def check_answer(backend: str, line: Line) -> None:
+    """The reply is whole: the call with its arguments or the text, in pieces when streamed, and both token counts."""
     answer = line["answer"]
-    if line["task"] == "tool":
-        assert answer["calls"] == [{"name": "get_weather", "arguments": {"city": "Paris"}}]
-    else:
-        assert (answer["calls"], bool(answer["text"])) == ([], True)
+    wanted = ("", CALL) if line["task"] == "tool" else (SAID[backend][line["task"]], [])
+    assert (answer["text"], answer["calls"]) == wanted
     assert all(count > 0 for count in answer["tokens"]), answer
+    least = 2 if line["mode"] == "stream" and line["task"] != "tool" else 0
+    assert (answer["deltas"] or 0) >= least, "the text of a stream came in one piece"

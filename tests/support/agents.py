@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -119,7 +120,8 @@ class Codex:
         ran = [item for item in items if item["type"] == "command_execution"]
         return AgentRun(
             text=texts[-1] if texts else "",
-            commands=tuple(item["command"] for item in ran),
+            # It shows the command as its shell was started: `/bin/bash -lc "…"`.
+            commands=tuple(shlex.split(item["command"])[-1] for item in ran),
             outputs=tuple(item["aggregated_output"] for item in ran),
             exit_code=done.returncode,
             transcript=done.stdout + done.stderr,
