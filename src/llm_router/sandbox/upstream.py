@@ -63,14 +63,15 @@ class Upstream:
         self.recorder = Recorder()
 
     def administer(self, request: Request) -> Delivery | None:
-        """The answer of the sandbox's own routes, which are neither recorded nor struck by faults."""
+        """The answer of the sandbox's own routes and of its readiness: not recorded, not struck by faults."""
+        if request.path == "/healthz":
+            return plain(200, b'{"status":"ok"}')
         return administration.respond(request.method, request.path, request.query, request.body, self)
 
     def respond(self, request: Request, record: Record) -> Delivery:
         """The answer to `request`; what was found out about it is written into `record`."""
         wires, path = self._target(request.path)
         wire = _wire(path, request.headers)
-        record.wire = wire.value
         digest = hashlib.sha256(self.seed + request.body).hexdigest()[:24]
         if request.method in {"GET", "HEAD"}:
             return _looked_up(path, wire, request.headers, digest)
@@ -78,6 +79,7 @@ class Upstream:
             return refusal(wire, 404, digest, f"There is no {request.method} {request.path} here")
         if request.method != "POST":
             return refusal(wire, 405, digest, f"{request.path} wants POST")
+        record.wire = wire.value
         try:
             body = json.loads(request.body)
         except (ValueError, RecursionError):
@@ -139,8 +141,6 @@ def _answer(path: str, ask: Ask, body: dict[str, Any]) -> Delivery:
 def _looked_up(path: str, wire: Wire, headers: Mapping[str, str], digest: str) -> Delivery:
     if path == "/":
         return plain(200, administration.start_page().encode(), TEXT)
-    if path == "/healthz":
-        return plain(200, b'{"status":"ok"}')
     kind, _, name = path.removeprefix("/").partition("/")
     show = _anthropic_model if "anthropic-version" in headers else _openai_model
     if kind == "models" and not name:
