@@ -1,0 +1,161 @@
+"""What the control socket can ask for: one method per `op`, plain values in and out."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_router.errors import UnknownName, UsageError
+from llm_router.supervisor.apply import Applier
+from llm_router.supervisor.fleet import ALL, Fleet
+from llm_router.supervisor.runner import UnitRunner
+from llm_router.supervisor.units import SETTLED, State
+
+Report = Callable[[dict[str, object]], None]
+Result = dict[str, object]
+DEFAULT_WAIT = 60.0
+
+
+class BadRequest(UsageError):
+    """A request to the supervisor has a wrong shape."""
+
+    code = "supervisor.bad_request"
+
+
+def version() -> str:
+    """The release that this process runs."""
+    from importlib.metadata import version as installed
+
+    return installed("llm-router")
+
+
+@dataclass(slots=True)
+class Operations:
+    """Serves one fleet. `shutdown` is set when the supervisor is to end."""
+
+    fleet: Fleet
+    started_at: str
+    shutdown: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)  # all units are stopped
+    _applier: Applier = field(init=False)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # start, stop, restart and apply do not mix
+
+    def __post_init__(self) -> None:
+        self._applier = Applier(self.fleet, self._turn)
+
+    async def perform(self, request: dict[str, Any], progress: Report) -> Result:
+        """Do what a request asks. Raises RouterError."""
+        table: dict[str, Callable[[dict[str, Any]], Awaitable[Result]]] = {
+            "ping": self._ping,
+            "status": self._status,
+            "start": self._start,
+            "stop": self._stop,
+            "restart": self._restart,
+            "wait": self._wait,
+            "apply": self._apply,
+            "shutdown": self._shutdown,
+        }
+        op = str(request.get("op", ""))
+        if op not in table:
+            raise UnknownName("supervisor operation", op, table)
+        watcher = _watcher(progress)
+        self.fleet.watchers.append(watcher)
+        try:
+            return await table[op](request)
+        finally:
+            self.fleet.watchers.remove(watcher)
+
+    async def reload(self) -> None:
+        """What SIGHUP asks for."""
+        await self._applier.apply(DEFAULT_WAIT)
+
+    async def _ping(self, _request: dict[str, Any]) -> Result:
+        return {"pid": os.getpid(), "version": version()}
+
+    async def _status(self, _request: dict[str, Any]) -> Result:
+        return {
+            "supervisor": {"pid": os.getpid(), "version": version(), "started_at": self.started_at},
+            "profile": self.fleet.plan.profile,
+            "units": self.fleet.report(),
+        }
+
+    async def _start(self, request: dict[str, Any]) -> Result:
+        names = self.fleet.select(_names(request))
+        async with self._turn:
+            results = self.fleet.start(names)
+        return await self._settle(names, results, _wait(request))
+
+    async def _stop(self, request: dict[str, Any]) -> Result:
+        names = self.fleet.select(_names(request))
+        async with self._turn:
+            results = await self.fleet.stop(names)
+        return {"units": [self._row(name, results) for name in names]}
+
+    async def _restart(self, request: dict[str, Any]) -> Result:
+        names = self.fleet.select(_names(request))
+        async with self._turn:
+            await self.fleet.stop(names)
+            self.fleet.start(names)
+        outcome = await self._settle(names, dict.fromkeys(names, "restarted"), _wait(request))
+        for name in names:
+            ready = self.fleet.runners[name].state is State.READY
+            self.fleet.announce("service_restart", result="success" if ready else "failed", service=name)
+        return outcome
+
+    async def _wait(self, request: dict[str, Any]) -> Result:
+        names = self.fleet.select(_names(request))
+        return await self._settle(names, {}, _wait(request))
+
+    async def _apply(self, request: dict[str, Any]) -> Result:
+        return await self._applier.apply(_wait(request))
+
+    async def _shutdown(self, _request: dict[str, Any]) -> Result:
+        self.shutdown.set()
+        await self.ended.wait()
+        return {"units": [self._row(name, {}) for name in self.fleet.runners]}
+
+    async def _settle(self, names: list[str], results: dict[str, str], limit: float) -> Result:
+        ready = await self.fleet.wait_ready(names, limit)
+        return {"ready": ready, "units": [self._row(name, results) for name in names]}
+
+    def _row(self, name: str, results: dict[str, str]) -> dict[str, object]:
+        runner = self.fleet.runners[name]
+        row = {**self.fleet.describe(name), "result": results.get(name, "")}
+        unwell = runner.state is not State.READY and runner.unit.last_exit
+        return {**row, "log_tail": runner.log.tail()} if unwell else row
+
+
+def _watcher(progress: Report) -> Callable[[UnitRunner], None]:
+    seen: dict[str, tuple[str, str]] = {}
+
+    def watch(runner: UnitRunner) -> None:
+        now = str(runner.state), runner.unit.reason
+        if seen.get(runner.name) == now:
+            return
+        seen[runner.name] = now
+        progress(
+            {
+                "unit": runner.name,
+                "state": now[0],
+                "reason": now[1],
+                "url": runner.started.url if runner.started else "",
+                "settled": runner.state in SETTLED,
+            }
+        )
+
+    return watch
+
+
+def _names(request: dict[str, Any]) -> Iterable[str]:
+    names = request.get("units", [ALL])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BadRequest("`units` must be a list of names")
+    return names
+
+
+def _wait(request: dict[str, Any]) -> float:
+    wait = request.get("wait", DEFAULT_WAIT)
+    if not isinstance(wait, int | float) or wait < 0:
+        raise BadRequest("`wait` must be a number of seconds")
+    return float(wait)
