@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "bootstrap": Entry(f"{_HERE}.bootstrap:app", "Create .router/, a key, and LiteLLM's environment", SET),
     "profile": Entry(f"{_HERE}.profile:app", "List, show, compare and set profiles", SET),
     "config": Entry(f"{_HERE}.config:app", "Show, validate, explain and migrate the configuration", SET),
+    "secret": Entry(f"{_HERE}.secret:app", "Store, list and remove the keys that the configuration names", SET),
     "status": Entry(f"{_HERE}.status:app", "Show what runs and whether it is ready", SEE),
     "health": Entry(f"{_HERE}.health:app", "Check liveness and readiness; exit 1 when something is not well", SEE),
     "events": Entry(f"{_HERE}.events:app", "Show or follow the event log", SEE),
