@@ -36,11 +36,8 @@ GENERAL_SETTINGS: Mapping[str, object] = {
 }
 # What keeps a chat-only upstream to chat: each of these was seen to leave it otherwise, for a codex model, for
 # GPT-5 with tools, for a Messages request with `thinking`. The dropped parameters are no part of the chat format.
-_CHAT_ONLY: Mapping[str, object] = {
-    "use_chat_completions_api": True,
-    "_skip_responses_api_bridge": True,
-    "additional_drop_params": ["reasoning_summary", "thread"],
-}
+_CHAT_ONLY: Mapping[str, object] = {"use_chat_completions_api": True, "_skip_responses_api_bridge": True}
+_NO_CHAT_PARAMETERS = ("reasoning_summary", "thread")
 # How LiteLLM must be told to speak each wire, and what follows the route in its base address.
 _MODEL_PREFIX = {Wire.CHAT: "openai/", Wire.RESPONSES: "openai/responses/", Wire.MESSAGES: "anthropic/"}
 _BASE_SUFFIX = {Wire.CHAT: "/v1", Wire.RESPONSES: "/v1", Wire.MESSAGES: ""}
@@ -82,7 +79,7 @@ def _deployment(candidate: Candidate, wire: Wire, *, gateway: str) -> dict[str, 
         "api_key": f"os.environ/{DOOR_KEY}",
     }
     if wire is Wire.CHAT:
-        parameters |= _CHAT_ONLY
+        parameters |= {**_CHAT_ONLY, "additional_drop_params": list(_NO_CHAT_PARAMETERS)}
     return {"model_name": deployment_name(candidate, wire), "litellm_params": parameters}
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from llm_router.home import Home
 
 REQUIREMENTS = Path(__file__).with_name("requirements.lock")
-MARKER = "llm-router.installed"  # in the environment; written last, holds the digest of the lock that it was made from
+# In the environment, written last: the digest of the lock that it was made from, then a fingerprint of LiteLLM's files.
+MARKER = "llm-router.installed"
 HOST = "127.0.0.1"
 READINESS_PATH = "/health/readiness"
 
@@ -94,7 +95,7 @@ def installed_problem(home: Home) -> str | None:
     if not environment.is_dir():
         return "LiteLLM is not installed"
     try:
-        marked = (environment / MARKER).read_text(encoding="ascii").strip()
+        marked = (environment / MARKER).read_text(encoding="ascii").partition("\n")[0]
     except (OSError, UnicodeDecodeError):
         return "LiteLLM's installation was never completed"
     if marked != lock_digest():
