@@ -90,6 +90,12 @@ class Deployments:
         """Note what the new form changes once everything is taken."""
         if any(len(candidates) > 1 for candidates in self.models.values()):
             self.notes.append("a model with several deployments now asks them in order, not at random")
+        if self.raw:
+            named = ", ".join(f"`{entry['model_name']}`" for entry in self.raw)
+            self.notes.append(
+                f"only LiteLLM serves {named}; it is given the variables that stand in `litellm.base` as "
+                "`os.environ/NAME`, and no others"
+            )
 
     def _wanted(self, listed: object, models: Mapping[str, object]) -> dict[str, list[str]]:
         wanted: dict[str, list[str]] = {}

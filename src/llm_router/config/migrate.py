@@ -4,6 +4,7 @@ What changes hands: the gateway now owns retries, cooldowns and fallbacks, so th
 to the profile; upstreams that speak OpenAI's format become providers; LiteLLM is no longer a service to configure.
 """
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ def _service(old: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     command = old["command"]
     service: dict[str, Any] = {"command": list(command["args"])}
     if command.get("cwd"):
-        service["cwd"] = str((folder / Path(command["cwd"]).expanduser()).absolute())
+        service["cwd"] = os.path.normpath((folder / Path(command["cwd"]).expanduser()).absolute())
     if isinstance(old.get("host"), str):
         service["host"] = old["host"]
     service["port"] = old.get("port", GATEWAY_PORT)

@@ -14,13 +14,29 @@ from pydantic_core import PydanticCustomError
 from llm_router.config.profiles import DEFAULT_PROFILE
 from llm_router.errors import RouterError
 from llm_router.routing.plan import UNIT_URL, Wire
-from llm_router.secrets.references import Reference
+from llm_router.secrets.references import Reference, Store
 
 SANDBOX_URL = f"{UNIT_URL}sandbox"
 _UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
 _SIZE = re.compile(r"(\d{1,15})\s*([A-Za-z]*)")
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _MODEL_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+")
+# Headers that belong to one connection, or that the gateway works out for each request.
+_OWN_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
@@ -83,6 +99,8 @@ def _base_url(value: str) -> str:
 def _header_name(value: str) -> str:
     if not _HEADER_NAME.fullmatch(value):
         raise _refuse("is not the name of a header")
+    if value.lower() in _OWN_HEADERS:
+        raise _refuse("the gateway sets this header itself")
     return value
 
 
@@ -90,6 +108,23 @@ def _header_value(value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise _refuse("a header is one line of ASCII text")
     return value
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        raise _refuse("must be a host name or an address, without a scheme or a port")
+    return value
+
+
+def _origin(value: str) -> str:
+    if not _ORIGIN.fullmatch(value):
+        raise _refuse("must be an origin such as `http://localhost:3000`, without a path")
+    return value
+
+
+def _literal_or_reference(value: str) -> str:
+    is_reference = value.partition(":")[0] in tuple(Store)
+    return _reference(value) if is_reference else value
 
 
 def _path(value: str) -> str:
@@ -105,11 +140,13 @@ def _listed(value: object) -> object:
 Name = Annotated[str, AfterValidator(_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 KeyReference = Annotated[str, AfterValidator(_reference)]
+Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1024, le=4 * 1024**3)]
 Text = Annotated[str, Field(min_length=1)]
 # `strict=False` lets a list become a tuple; the items stay strict.
+EnvironmentValue = Annotated[str, AfterValidator(_literal_or_reference)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Candidates = Annotated[
     tuple[Annotated[str, AfterValidator(_candidate)], ...], BeforeValidator(_listed), Field(strict=False, min_length=1)
@@ -135,11 +172,11 @@ class TimeoutsPart(Part):
 class GatewayPart(Part):
     """`gateway`: its door."""
 
-    host: Text = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8317
     max_body_bytes: Size = 32 * 1024**2
-    allowed_hosts: Texts = ()
-    allowed_origins: Texts = ()
+    allowed_hosts: Annotated[tuple[Host, ...], Field(strict=False)] = ()
+    allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)] = ()
     client_keys: Annotated[tuple[KeyReference, ...], Field(strict=False)] = ("file:keys/local.key",)
     timeouts: TimeoutsPart = TimeoutsPart()
 
@@ -187,8 +224,8 @@ class ServicePart(Part):
 
     command: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
     cwd: str = ""
-    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
-    host: Text = "127.0.0.1"
+    environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], EnvironmentValue] = {}
+    host: Host = "127.0.0.1"
     port: Port | None = None
     readiness_path: Annotated[str, AfterValidator(_path)] | None = None
     depends_on: Texts = ()

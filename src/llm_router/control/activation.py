@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_router.errors import RouterError
+from llm_router.errors import RemoteError, RouterError
 from llm_router.home import FILE_MODE, Home, HomeError, explain, write_private
 from llm_router.journal.events import EventLog
 from llm_router.routing.plan import Plan
@@ -35,11 +35,12 @@ class ActivationFailed(RouterError):
     def __init__(self, profile: str, cause: RouterError, *, previous: str) -> None:
         """`previous` is the profile that is in force again, empty when there was none."""
         self.profile, self.previous = profile, previous
-        kept = f"the profile `{previous}`" if previous else "what was compiled before"
+        kept = f"the files of the profile `{previous}`" if previous else "the folder as it was before"
+        served = "; requests are served as before" if isinstance(cause, RemoteError) else ""
         super().__init__(
             f"The profile `{profile}` was not taken by what runs",
             hints=[*cause.hints, "`router status` shows what runs"],
-            unharmed=f"Restored {kept}; requests are served as before",
+            unharmed=f"Restored {kept}{served}",
         )
 
 

@@ -77,7 +77,7 @@ def set_profile(
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for a new LiteLLM.")] = 60.0,
 ) -> None:
     """Put a profile in force, also for what runs already; no request fails because of it."""
-    from llm_router.cli.views.profile import progress_line, switched_lines
+    from llm_router.cli.views.profile import problem_lines, progress_line, switched_lines
     from llm_router.control.activation import apply_to_running, switch_profile
 
     current = invocation.of(ctx)
@@ -86,6 +86,8 @@ def set_profile(
     outcome = switch_profile(current.home, settings, name, apply=tell)
     for line in switched_lines(current.home, outcome):
         current.console.result(line)
+    for line in problem_lines(outcome):
+        current.console.warn(line)
 
 
 @app.command(epilog="Example: `router profile diff balanced cost`")

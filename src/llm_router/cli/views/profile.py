@@ -17,13 +17,19 @@ def switched_lines(home: Home, outcome: "Switched") -> Iterator[str]:
     yield f"generation={outcome.activation.state.generation}"
     if outcome.applied is None:
         yield "applied=no (nothing runs)"
-        return
-    units = outcome.applied.get("units")
-    for unit in units if isinstance(units, list) else ():
-        if isinstance(unit, Mapping):
-            done = unit.get("action") or unit.get("state") or "applied"
-            yield f"{unit.get('unit', '?')}:{done}" + (f" pid={unit['pid']}" if unit.get("pid") else "")
-    yield "applied=yes"
+    else:
+        yield "applied=yes"
+        yield "gateway:configured"
+        yield "litellm:replaced" if outcome.applied.get("translator_replaced") else "litellm:kept"
+
+
+def problem_lines(outcome: "Switched") -> Iterator[str]:
+    """What the gateway could not do of the new plan, with what to run, e.g. about a key that is missing."""
+    problems = (outcome.applied or {}).get("problems")
+    for problem in problems if isinstance(problems, list) else ():
+        if isinstance(problem, Mapping):
+            hint = f" ({problem['hint']})" if problem.get("hint") else ""
+            yield f"{problem.get('message', '')}{hint}"
 
 
 def progress_line(step: Mapping[str, object]) -> str:
