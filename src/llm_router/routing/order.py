@@ -1,4 +1,4 @@
-"""In which order candidates are tried, and why each would be chosen or skipped: one function for relay and `explain`."""
+"""In which order candidates are tried, and why each would be chosen or skipped: one function for both uses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
