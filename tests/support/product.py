@@ -24,11 +24,12 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
-def uv_cache() -> str:
-    """The machine's own cache of packages, so that a test's empty HOME does not fetch LiteLLM again."""
-    if named := os.environ.get("UV_CACHE_DIR"):
-        return named
-    return str(Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "uv")
+def package_environment() -> dict[str, str]:
+    """How this machine gets packages, and its cache of them: an empty HOME must not fetch LiteLLM again."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "uv"
+    held = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_CERT_"))}
+    proxies = {name: os.environ[name] for name in ("HTTPS_PROXY", "https_proxy") if name in os.environ}
+    return {"UV_CACHE_DIR": str(cache), **held, **proxies}
 
 
 @dataclass(slots=True)
@@ -82,7 +83,7 @@ class Product:
     def environ(self) -> dict[str, str]:
         """The environment of every command: clean, with this product's own additions."""
         clean = {"PATH": os.environ["PATH"], "HOME": str(self.person), "LANG": "C.UTF-8", "NO_COLOR": "1"}
-        return {**clean, "UV_CACHE_DIR": uv_cache(), **self.environment}
+        return {**clean, **package_environment(), **self.environment}
 
     def run(self, *arguments: str, codes: Sequence[int] = (0,)) -> subprocess.CompletedProcess[str]:
         """Run `router …` to its end. An exit code that is not among `codes` is an AssertionError with what it said."""
