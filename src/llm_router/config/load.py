@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from llm_router.config import checks, document, migrate
 from llm_router.config.document import Document, KeyPath, dotted
 from llm_router.config.environment import Override, from_environment
-from llm_router.config.keys import known_keys
+from llm_router.config.known_keys import known_keys
 from llm_router.config.literals import literal_secrets
 from llm_router.config.problems import ConfigError, ConfigMissing, Problem
 from llm_router.config.profiles import with_embedded

@@ -89,9 +89,13 @@ def _from_file(reference: Reference, home: Home) -> str:
         raise SecretUnavailable(
             str(reference), f"cannot be read: {explain(error)}", f"Run `chmod 600 {path}`"
         ) from error
-    with open(descriptor, "rb") as file:
+    try:
         _check_file(reference, path, os.fstat(descriptor))
-        content = file.read(LARGEST_SECRET + 1)
+        content = os.read(descriptor, LARGEST_SECRET + 1)
+    except OSError as error:
+        raise SecretUnavailable(str(reference), f"cannot be read: {explain(error)}", "Name another file") from error
+    finally:
+        os.close(descriptor)
     if len(content) > LARGEST_SECRET:
         raise SecretUnavailable(str(reference), "is too long to be a key", _how_to_store(reference))
     try:
