@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-DEEPEST = 12
+DEEPEST = 40
+LONGEST_LIST = 100
+# A schema that contains itself is followed this many steps; then null and the empty list are chosen where they may be.
+_FULL = 34
 _STRINGS = {
     "date-time": "2026-01-01T00:00:00Z",
     "date": "2026-01-01",
@@ -33,7 +36,7 @@ def _make(schema: object, root: Mapping[str, Any], name: str, depth: int) -> Any
         return _make(_resolve(schema["$ref"], root), root, name, depth - 1)
     for key in ("anyOf", "oneOf"):
         if isinstance(schema.get(key), list) and schema[key]:
-            return _make(_first_that_is_something(schema[key]), root, name, depth - 1)
+            return _make(_chosen(schema[key], depth), root, name, depth - 1)
     if isinstance(schema.get("allOf"), list):
         return _make(_merged(schema, root), root, name, depth - 1)
     return _typed(schema, root, name, depth)
@@ -77,11 +80,14 @@ def _object(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> d
 def _array(schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> list[Any]:
     if name in _COMMANDS:
         return COMMAND.split()
-    least = schema.get("minItems", 1)
-    most = schema.get("maxItems", least)
-    wanted = min(max(1, least), most) if isinstance(least, int) and isinstance(most, int) else 1
-    item = _make(schema.get("items", {"type": "string"}), root, "", depth - 1)
-    return [item] * wanted if depth > 1 else []
+    usual = 1 if depth >= _FULL else 0
+    wanted = max(usual, _whole(schema.get("minItems"), usual))
+    wanted = min(wanted, _whole(schema.get("maxItems"), wanted))
+    return [_make(schema.get("items", {"type": "string"}), root, "", depth - 1)] * wanted if wanted else []
+
+
+def _whole(value: object, default: int) -> int:
+    return min(value, LONGEST_LIST) if isinstance(value, int) and value >= 0 else default
 
 
 def _string(schema: Mapping[str, Any], name: str) -> str:
@@ -110,8 +116,10 @@ def _number(schema: Mapping[str, Any]) -> int | float:
     return int(value) if whole else value
 
 
-def _first_that_is_something(choices: list[Any]) -> object:
-    return next((one for one in choices if isinstance(one, Mapping) and one.get("type") != "null"), choices[0])
+def _chosen(choices: list[Any], depth: int) -> object:
+    is_null = [isinstance(one, Mapping) and one.get("type") == "null" for one in choices]
+    wanted = depth < _FULL and any(is_null)
+    return next((one for one, null in zip(choices, is_null, strict=True) if null is wanted), choices[0])
 
 
 def _merged(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
