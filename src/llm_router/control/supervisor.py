@@ -125,14 +125,6 @@ def ensure_supervisor(home: Home, environ: Mapping[str, str], *, autostart: bool
     return True
 
 
-def version_hint(answer: Mapping[str, Any], here: str) -> str | None:
-    """What to say when the supervisor that answered `ping` or `status` is of another release."""
-    there = str(answer.get("version", here))
-    if there == here:
-        return None
-    return f"the supervisor runs release {there}, this is {here}; `router down && router up` renews it"
-
-
 def _spawn(home: Home, environ: Mapping[str, str], autostart: bool) -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "llm_router.supervisor", "--home", str(home.root)]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from llm_router.control.release import release
 from llm_router.errors import RouterError
 from llm_router.home import FILE_MODE, Home, HomeError, explain, write_private
 from llm_router.supervisor import sockets
@@ -18,7 +19,7 @@ from llm_router.supervisor.fleet import ALL, Fleet
 from llm_router.supervisor.identity import identify
 from llm_router.supervisor.launches import Commands, Launcher
 from llm_router.supervisor.leftovers import end_leftovers, path_of
-from llm_router.supervisor.operations import Operations, version
+from llm_router.supervisor.operations import Operations
 from llm_router.supervisor.runner import Timing
 from llm_router.supervisor.sockets import HeldSockets
 from llm_router.supervisor.units import RestartPolicy
@@ -106,7 +107,7 @@ async def _run(fleet: Fleet, options: Options, report: Callable[[], None]) -> No
 
 def _identify(home: Home, started_at: str) -> None:
     held = identify(os.getpid())
-    body = {"schema": 1, **(held.as_json() if held else {}), "version": version(), "started_at": started_at}
+    body = {"schema": 1, **(held.as_json() if held else {}), "version": release(), "started_at": started_at}
     write_private(home.supervisor_identity, (json.dumps(body) + "\n").encode())
 
 

@@ -82,7 +82,7 @@ class GatewayProbe:
                     await self.channel.ready.wait()
             except TimeoutError:
                 return Readiness(False, "it has not said that it accepts requests", error="TimeoutError")
-            return Readiness(True)
+            return await self.http.check()
         try:
             await self.channel.ask("stats", limit=self.http.timeout)
         except GatewaySilent as error:

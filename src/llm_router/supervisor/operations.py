@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from llm_router.control.release import release
 from llm_router.errors import UnknownName, UsageError
 from llm_router.supervisor.apply import Applier
-from llm_router.supervisor.fleet import ALL, Fleet
+from llm_router.supervisor.fleet import ALL, Fleet, Watcher
 from llm_router.supervisor.runner import UnitRunner
 from llm_router.supervisor.units import SETTLED, State
 
@@ -21,13 +22,6 @@ class BadRequest(UsageError):
     """A request to the supervisor has a wrong shape."""
 
     code = "supervisor.bad_request"
-
-
-def version() -> str:
-    """The release that this process runs."""
-    from importlib.metadata import version as installed
-
-    return installed("llm-router")
 
 
 @dataclass(slots=True)
@@ -46,7 +40,7 @@ class Operations:
 
     async def perform(self, request: dict[str, Any], progress: Report) -> Result:
         """Do what a request asks. Raises RouterError."""
-        table: dict[str, Callable[[dict[str, Any]], Awaitable[Result]]] = {
+        table: dict[str, Callable[[dict[str, Any], Watcher], Awaitable[Result]]] = {
             "ping": self._ping,
             "status": self._status,
             "start": self._start,
@@ -59,10 +53,10 @@ class Operations:
         op = str(request.get("op", ""))
         if op not in table:
             raise UnknownName("supervisor operation", op, table)
-        watcher = _watcher(progress)
+        watcher = _watcher(progress, self.fleet)
         self.fleet.watchers.append(watcher)
         try:
-            return await table[op](request)
+            return await table[op](request, watcher)
         finally:
             self.fleet.watchers.remove(watcher)
 
@@ -70,52 +64,54 @@ class Operations:
         """What SIGHUP asks for."""
         await self._applier.apply(DEFAULT_WAIT)
 
-    async def _ping(self, _request: dict[str, Any]) -> Result:
-        return {"pid": os.getpid(), "version": version()}
+    async def _ping(self, _request: dict[str, Any], _watch: Watcher) -> Result:
+        return {"pid": os.getpid(), "version": release()}
 
-    async def _status(self, _request: dict[str, Any]) -> Result:
+    async def _status(self, _request: dict[str, Any], _watch: Watcher) -> Result:
         return {
-            "supervisor": {"pid": os.getpid(), "version": version(), "started_at": self.started_at},
+            "supervisor": {"pid": os.getpid(), "version": release(), "started_at": self.started_at},
             "profile": self.fleet.plan.profile,
             "units": self.fleet.report(),
         }
 
-    async def _start(self, request: dict[str, Any]) -> Result:
+    async def _start(self, request: dict[str, Any], watch: Watcher) -> Result:
         names = self.fleet.select(_names(request))
         async with self._turn:
             results = self.fleet.start(names)
-        return await self._settle(names, results, _wait(request))
+        return await self._settle(names, results, _wait(request), watch)
 
-    async def _stop(self, request: dict[str, Any]) -> Result:
+    async def _stop(self, request: dict[str, Any], _watch: Watcher) -> Result:
         names = self.fleet.select(_names(request))
         async with self._turn:
             results = await self.fleet.stop(names)
         return {"units": [self._row(name, results) for name in names]}
 
-    async def _restart(self, request: dict[str, Any]) -> Result:
+    async def _restart(self, request: dict[str, Any], watch: Watcher) -> Result:
         names = self.fleet.select(_names(request))
         async with self._turn:
             await self.fleet.stop(names)
             self.fleet.start(names)
-        outcome = await self._settle(names, dict.fromkeys(names, "restarted"), _wait(request))
+        outcome = await self._settle(names, dict.fromkeys(names, "restarted"), _wait(request), watch)
         for name in names:
             ready = self.fleet.runners[name].state is State.READY
             self.fleet.announce("service_restart", result="success" if ready else "failed", service=name)
         return outcome
 
-    async def _wait(self, request: dict[str, Any]) -> Result:
+    async def _wait(self, request: dict[str, Any], watch: Watcher) -> Result:
         names = self.fleet.select(_names(request))
-        return await self._settle(names, {}, _wait(request))
+        return await self._settle(names, {}, _wait(request), watch)
 
-    async def _apply(self, request: dict[str, Any]) -> Result:
+    async def _apply(self, request: dict[str, Any], _watch: Watcher) -> Result:
         return await self._applier.apply(_wait(request))
 
-    async def _shutdown(self, _request: dict[str, Any]) -> Result:
+    async def _shutdown(self, _request: dict[str, Any], _watch: Watcher) -> Result:
         self.shutdown.set()
         await self.ended.wait()
         return {"units": [self._row(name, {}) for name in self.fleet.runners]}
 
-    async def _settle(self, names: list[str], results: dict[str, str], limit: float) -> Result:
+    async def _settle(self, names: list[str], results: dict[str, str], limit: float, watch: Watcher) -> Result:
+        for name in names:  # what is settled already is news to the asker
+            watch(self.fleet.runners[name])
         ready = await self.fleet.wait_ready(names, limit)
         return {"ready": ready, "units": [self._row(name, results) for name in names]}
 
@@ -126,7 +122,7 @@ class Operations:
         return {**row, "log_tail": runner.log.tail()} if unwell else row
 
 
-def _watcher(progress: Report) -> Callable[[UnitRunner], None]:
+def _watcher(progress: Report, fleet: Fleet) -> Callable[[UnitRunner], None]:
     seen: dict[str, tuple[str, str]] = {}
 
     def watch(runner: UnitRunner) -> None:
@@ -141,6 +137,7 @@ def _watcher(progress: Report) -> Callable[[UnitRunner], None]:
                 "reason": now[1],
                 "url": runner.started.url if runner.started else "",
                 "settled": runner.state in SETTLED,
+                "profile": fleet.plan.profile,
             }
         )
 

@@ -32,6 +32,20 @@ class Started:
     ask: Callable[[], Awaitable[bool]] | None = None  # a gentler request to end than SIGTERM; whether it was heard
 
 
+class CommandUnusable(RouterError):
+    """A unit's command cannot be run."""
+
+    code = "supervisor.command_unusable"
+
+    def __init__(self, unit: str, started: Started | None, error: OSError) -> None:
+        """`error` is what the operating system said."""
+        command = started.launch.command[0] if started else unit
+        super().__init__(
+            f"`{command}` cannot be run: {explain(error)}",
+            hints=[f"Mend `services.{unit}.command` in router.yaml, then run `router service start {unit}`"],
+        )
+
+
 class Announcer(Protocol):
     """Writes to the event log on behalf of a unit."""
 
@@ -67,6 +81,7 @@ class UnitRunner:
     child: Child | None = field(default=None, init=False)
     started: Started | None = field(default=None, init=False)
     readiness: Readiness = field(default=Readiness(False), init=False)
+    refusal: RouterError | None = field(default=None, init=False)  # why it could not be started at all
     started_at: str = field(default="", init=False)
     since: str = field(default="", init=False)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
@@ -138,6 +153,8 @@ class UnitRunner:
             "started_at": self.started_at if child else None,
             "ready": self.state is State.READY,
             "reason": self.unit.reason,
+            "code": self.refusal.code if self.refusal else "",
+            "hints": self._hints(),
             "since": self.since,
             "restarts": self.unit.restarts,
             "exit": self.unit.last_exit or None,
@@ -149,6 +166,12 @@ class UnitRunner:
             "log": str(self.log.path),
             "memory_bytes": memory_bytes(child.pid) if child else None,
         }
+
+    def _hints(self) -> list[str]:
+        if self.refusal is not None:
+            return list(self.refusal.hints)
+        unwell = self.state in (State.FAILED, State.UNREADY, State.BACKOFF)
+        return [f"Run `router service logs {self.name}`"] if unwell else []
 
     def _apply(self, event: units.Event) -> None:
         before = self.unit
@@ -187,16 +210,15 @@ class UnitRunner:
 
     async def _live(self) -> None:
         """One process from its start to its end."""
-        self.started = None
+        self.started = self.refusal = None
         try:
             self.started = await self.prepare()
             self.child = await spawn(self.started.launch, self.log)
         except RouterError as error:
-            self._refused(error.message)
+            self._refused(error)
             return
         except OSError as error:
-            command = self.started.launch.command[0] if self.started else self.name
-            self._refused(f"`{command}` cannot be run: {explain(error)}")
+            self._refused(CommandUnusable(self.name, self.started, error))
             return
         finally:
             if self.started is not None and self.started.after_spawn is not None:
@@ -213,10 +235,12 @@ class UnitRunner:
         self.child = None
         self.send(units.Exited(how))
 
-    def _refused(self, reason: str) -> None:
+    def _refused(self, error: RouterError) -> None:
         event = "service_restart" if self.unit.restarts else "service_start"
-        self.announce(event, result="failed", service=self.name, detail=reason)
-        self.send(units.Exited(reason) if self.state is State.STOPPING else units.Refused(reason))
+        self.announce(event, result="failed", service=self.name, detail=error.message)
+        self.refusal = error
+        stopping = self.state is State.STOPPING
+        self.send(units.Exited(error.message) if stopping else units.Refused(error.message))
 
     async def _probe(self, probe: Probe) -> None:
         while True:
