@@ -95,9 +95,9 @@ def check_base(base: Mapping[str, object], *, reserved: Sequence[str] = ()) -> B
                 hint="`litellm.base` holds model_list, litellm_settings and router_settings",
             )
     return Base(
-        models=tuple(_models(base.get("model_list") or [], reserved)),
-        litellm_settings=_settings(base.get("litellm_settings") or {}, "litellm.base.litellm_settings"),
-        router_settings=_settings(base.get("router_settings") or {}, "litellm.base.router_settings"),
+        models=tuple(_models(base.get("model_list"), reserved)),
+        litellm_settings=_settings(base.get("litellm_settings"), "litellm.base.litellm_settings"),
+        router_settings=_settings(base.get("router_settings"), "litellm.base.router_settings"),
     )
 
 
@@ -108,6 +108,8 @@ def named_variables(base: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _models(listed: object, reserved: Sequence[str]) -> Iterator[Mapping[str, object]]:
+    if listed is None:
+        return
     if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise BadBase("litellm.base.model_list", "is not a list", hint="Give it a list of LiteLLM models")
     for number, model in enumerate(listed):
@@ -123,6 +125,8 @@ def _models(listed: object, reserved: Sequence[str]) -> Iterator[Mapping[str, ob
 
 
 def _settings(settings: object, path: str) -> Mapping[str, object]:
+    if settings is None:
+        return {}
     if not isinstance(settings, Mapping):
         raise BadBase(path, "is not a mapping", hint="Give it LiteLLM settings by name")
     for key in settings:
