@@ -16,7 +16,11 @@ def check_origin(headers: Mapping[str, str], settings: GatewaySettings, address:
     `address` is the local address that the connection came in on.
     """
     host = _host_name(headers.get("host", ""))
-    if host not in _OWN_NAMES and host not in {settings.host.lower(), address, *settings.allowed_hosts}:
+    if host not in _OWN_NAMES and host not in {
+        settings.host.lower(),
+        address,
+        *(name.lower() for name in settings.allowed_hosts),
+    }:
         return Failure(403, "host_not_allowed", "This Host is not one of the router's names; see gateway.allowed_hosts")
     origin = headers.get("origin")
     if origin is not None and origin not in settings.allowed_origins:

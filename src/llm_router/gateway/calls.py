@@ -86,7 +86,8 @@ async def open_translated(client: UpstreamClient, translator: Translator, call: 
         body=call.body,
         is_local=True,
     )
-    return await _open(client, request, translator.snapshot)
+    opened = await _open(client, request, translator.snapshot)
+    return opened.redacted(translator.api_key.reveal()) if opened.reply.status >= 400 else opened
 
 
 async def _open(client: UpstreamClient, request: UpstreamRequest, snapshot: Snapshot) -> Opened:
@@ -95,6 +96,8 @@ async def _open(client: UpstreamClient, request: UpstreamRequest, snapshot: Snap
     try:
         if 300 <= reply.status < 400:
             raise UpstreamFailure(Reason.PROTOCOL, "the upstream answered with a redirect, which is never followed")
+        if reply.status >= 600:
+            raise UpstreamFailure(Reason.PROTOCOL, "the upstream answered with a status that HTTP does not have")
         return await _read_proof(reply)
     except BaseException:
         reply.close()

@@ -1,6 +1,7 @@
 """The gateway's end of the supervisor's channel: JSON lines over a socketpair; its end is the supervisor's end."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -35,7 +36,7 @@ class ControlChannel:
         reader, self._writer = await asyncio.open_connection(sock=channel, limit=_LARGEST_MESSAGE)
         try:
             while line := await reader.readline():
-                await self._say(self._answer(line))
+                await self._say(await self._answer(line))
         except (ConnectionError, ValueError):
             _log.warning("the control channel broke off")
         finally:
@@ -43,8 +44,9 @@ class ControlChannel:
             self._drain()
 
     async def announce_ready(self) -> None:
-        """Tell the supervisor that connections are being accepted."""
-        await self._say({"op": "ready"})
+        """Tell the supervisor, if it is still there, that connections are being accepted."""
+        with contextlib.suppress(ConnectionError):
+            await self._say({"op": "ready"})
 
     async def _say(self, message: Reply) -> None:
         if self._writer is None:
@@ -52,19 +54,20 @@ class ControlChannel:
         self._writer.write(json.dumps(message).encode() + b"\n")
         await self._writer.drain()
 
-    def _answer(self, line: bytes) -> Reply:
-        message = json.loads(line)
-        reply: Reply = {"id": message.get("id")}
+    async def _answer(self, line: bytes) -> Reply:
+        reply: Reply = {"id": None}
         try:
-            return {**reply, "ok": True, **self._perform(message)}
-        except (KeyError, TypeError, ValueError) as error:
+            message = json.loads(line)
+            reply["id"] = message.get("id")
+            return {**reply, "ok": True, **await self._perform(message)}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             # The text of the error may quote the message, which holds keys.
             return {**reply, "ok": False, "error": f"the message cannot be used: {type(error).__name__}"}
 
-    def _perform(self, message: Mapping[str, Any]) -> Reply:
+    async def _perform(self, message: Mapping[str, Any]) -> Reply:
         match message["op"]:
             case "configure":
-                return self._configure(message)
+                return await self._configure(message)
             case "stats":
                 return {"in_flight": self._state.in_flight, "translators": self._state.translators_in_flight()}
             case "drain":
@@ -74,10 +77,11 @@ class ControlChannel:
                 return {}
         raise ValueError(message["op"])
 
-    def _configure(self, message: Mapping[str, Any]) -> Reply:
+    async def _configure(self, message: Mapping[str, Any]) -> Reply:
         plan = Plan.from_json(json.dumps(message["plan"]).encode())
         endpoints: dict[str, str] = message.get("endpoints") or {}
-        snapshot = settle(plan, endpoints, self._home, self._environ)
+        # A keyring may ask the person at the screen; streams go on meanwhile.
+        snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
         self.configured.set()
         return {"problems": [problem.as_json() for problem in snapshot.problems]}

@@ -1,6 +1,7 @@
 """One client's request and the answer to it, over ASGI: a body read within bounds, an answer started at most once."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +15,9 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 RawHeaders = Sequence[tuple[bytes, bytes]]
+# How long, and how much, a client that was refused may go on sending before the connection is cut.
+_LINGER_SECONDS = 3.0
+_LINGER_BYTES = 64 * 1024 * 1024
 
 
 class ClientGone(Exception):
@@ -28,6 +32,7 @@ class Exchange:
     """A request being answered. `started` is true once the head of the answer has been sent."""
 
     __slots__ = (
+        "_body_begun",
         "_body_read",
         "_finished",
         "_receive",
@@ -44,13 +49,12 @@ class Exchange:
         self.scope = scope
         self._receive = receive
         self._send = send
-        self.headers: dict[str, str] = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        self.headers = _joined(scope["headers"])
         self.wire = Wire.MESSAGES if "anthropic-version" in self.headers else Wire.CHAT
         self.request_id = uuid.uuid4().hex
         self.extra_headers: list[tuple[str, str]] = []
         self.started = False
+        self._body_begun = False
         self._body_read = False
         self._finished = False
 
@@ -78,6 +82,7 @@ class Exchange:
         size = 0
         while True:
             message = await self._receive()
+            self._body_begun = True
             if message["type"] == "http.disconnect":
                 raise ClientGone
             part = message.get("body", b"")
@@ -140,8 +145,44 @@ class Exchange:
 
     async def fail(self, failure: Failure) -> None:
         """Answer with an error in the client's own format; the connection closes when the body was not read."""
-        headers = failure.headers()
-        if not self._body_read and self.method not in {"GET", "HEAD"}:
-            headers.append(("connection", "close"))
         body = error_body(failure, self.wire, self.request_id)
-        await self.answer(failure.status_for(self.wire), body, headers)
+        if self._body_read or not self._has_body():
+            await self.answer(failure.status_for(self.wire), body, failure.headers())
+            return
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        await self.start(failure.status_for(self.wire), [*headers, *failure.headers()])
+        await self.send(b"" if self.method == "HEAD" else body)
+        await self._linger()
+        await self.finish()
+
+    def _has_body(self) -> bool:
+        return self.headers.get("content-length", "0") != "0" or "transfer-encoding" in self.headers
+
+    async def _linger(self) -> None:
+        """Throw away what the client still sends, within bounds.
+
+        Closing a connection that holds unread bytes resets it, and the client would never read why.
+        """
+        if self._asked_to_go_on():
+            return
+        left = _LINGER_BYTES
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return
+
+    def _asked_to_go_on(self) -> bool:
+        """Whether the client waits for a `100 Continue` that it will not get, before it sends its body."""
+        return self.headers.get("expect", "").lower() == "100-continue" and not self._body_begun
+
+
+def _joined(pairs: RawHeaders) -> dict[str, str]:
+    """Headers by name; one that was sent on several lines is the list that its lines make."""
+    held: dict[str, str] = {}
+    for raw_name, raw_value in pairs:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        held[name] = f"{held[name]}, {value}" if name in held else value
+    return held

@@ -1,6 +1,7 @@
 """Which headers travel on, in both directions. Decisions on values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 # RFC 9110 section 7.6.1, and what belongs to one hop by its nature.
 _HOP_BY_HOP = frozenset(
@@ -22,6 +23,7 @@ _HOP_BY_HOP = frozenset(
 # A client's own secrets and whereabouts; and its encodings, because a copy of the answer is read on the way.
 _NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {
     "accept-encoding",
+    "api-key",
     "authorization",
     "cookie",
     "forwarded",
@@ -29,6 +31,7 @@ _NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {
     "referer",
     "via",
     "x-api-key",
+    "x-goog-api-key",
     "x-request-id",
 }
 _NOT_FOR_UPSTREAM_PREFIXES = ("x-forwarded-", "x-router-", "x-llm-router-", "x-litellm-", "sec-", "cf-")
@@ -38,21 +41,38 @@ _NOT_FOR_CLIENT_PREFIXES = ("x-litellm-", "llm_provider-", "x-router-")
 TRACE_HEADER = "x-llm-router-trace"
 
 
+# What a header may carry as it is; anything else is written as %XX.
+_HEADER_SAFE = " !#$&'()*+,/:;=?@[]^`{|}<>\"\\"
+_LONGEST_SHOWN = 200
+
+
 def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
     """A client's headers as they may go to an upstream, without any credential."""
+    one_hop = _named_by_connection(client.get("connection", ""))
     kept = [
         (name, value)
         for name, value in client.items()
-        if name not in _NOT_FOR_UPSTREAMS and not name.startswith(_NOT_FOR_UPSTREAM_PREFIXES)
+        if name not in _NOT_FOR_UPSTREAMS and name not in one_hop and not name.startswith(_NOT_FOR_UPSTREAM_PREFIXES)
     ]
     kept.append(("accept-encoding", "identity"))
     return kept
 
 
-def for_client(upstream: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def for_client(upstream: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """An upstream's headers as they may go to a client."""
+    one_hop = _named_by_connection(",".join(value for name, value in upstream if name == "connection"))
     return [
         (name, value)
         for name, value in upstream
-        if name not in _NOT_FOR_CLIENTS and not name.startswith(_NOT_FOR_CLIENT_PREFIXES)
+        if name not in _NOT_FOR_CLIENTS and name not in one_hop and not name.startswith(_NOT_FOR_CLIENT_PREFIXES)
     ]
+
+
+def shown(text: str) -> str:
+    """`text` as a header can carry it: no line break, ASCII only, at most 200 characters of it."""
+    return quote(text[:_LONGEST_SHOWN], safe=_HEADER_SAFE, errors="replace")
+
+
+def _named_by_connection(value: str) -> frozenset[str]:
+    """The header names that `Connection` says are for one hop only."""
+    return frozenset(name.strip().lower() for name in value.split(",")) if value else frozenset()

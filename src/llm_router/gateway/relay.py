@@ -8,15 +8,19 @@ from llm_router.gateway import headers as filters
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct, open_translated
 from llm_router.gateway.exchange import ClientGone, Exchange
 from llm_router.gateway.hops import Hops
-from llm_router.gateway.state import GatewayState, Snapshot
+from llm_router.gateway.state import GatewayState, Snapshot, Translator
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure
+from llm_router.providers.endpoints import Operation
 from llm_router.routing.outcome import Outcome, classify, may_rotate
 from llm_router.routing.plan import Candidate, Lane, Plan, Wire, deployment_name
 from llm_router.wire.body import replace_model
 from llm_router.wire.errors import Failure, error_event, read_error
-from llm_router.wire.sse import EventStream
+from llm_router.wire.sse import EventStream, has_terminal
 
 _TIMED_OUT = frozenset({Reason.CONNECT_TIMEOUT, Reason.FIRST_BYTE_TIMEOUT, Reason.IDLE_TIMEOUT})
+# A translator that is gone is replaced; any other failure of its would come again.
+_WORTH_WAITING = frozenset({Reason.CONNECT, Reason.CONNECT_TIMEOUT, Reason.BROKEN})
+_MOST_BROKEN = 3  # a request that brings down every translator it meets is given up on
 _TRANSLATOR_PAUSE = 0.25  # seconds between two tries while a translator is replaced
 
 
@@ -118,30 +122,33 @@ class Relay:
     ) -> bool:
         """Ask through LiteLLM, waiting for one that starts or is being replaced as long as the plan allows."""
         candidate, _ = way
-        seconds = _in_force(self._state).plan.gateway.timeouts.translator
         failure = unavailable("The translator (LiteLLM) is not ready")
         clock = asyncio.get_running_loop().time
-        deadline = clock() + seconds
-        while clock() < deadline:
-            translator = self._state.translator
-            if translator is None:
-                await self._state.changed(deadline - clock())
-                continue
-            with translator.use():
-                name = _translated_name(translator.snapshot, way, call)
-                try:
-                    sent = replace(call, body=replace_model(call.body, name))
-                    opened = await open_translated(self._client, translator, sent)
-                except UpstreamFailure as error:
-                    if error.reason in _TIMED_OUT:
-                        attempts.note(candidate, network_failure("litellm", error))
-                        return False
-                    failure = network_failure("litellm", error)
-                else:
-                    return await self._judge_translated(exchange, call, way, opened, attempts)
-            await self._state.changed(_TRANSLATOR_PAUSE)
+        deadline = clock() + _in_force(self._state).plan.gateway.timeouts.translator
+        broken = 0
+        while broken < _MOST_BROKEN:
+            if (translator := self._state.translator) is not None:
+                with translator.use():
+                    try:
+                        opened = await self._open_translated(translator, call, way)
+                    except UpstreamFailure as error:
+                        failure = network_failure("litellm", error)
+                        if error.reason not in _WORTH_WAITING:
+                            break
+                        broken += error.reason is Reason.BROKEN
+                    else:
+                        return await self._judge_translated(exchange, call, way, opened, attempts)
+            left = deadline - clock()
+            if left <= 0:
+                break
+            await self._state.changed(left if translator is None else min(left, _TRANSLATOR_PAUSE))
         attempts.note(candidate, failure)
         return False
+
+    async def _open_translated(self, translator: Translator, call: Call, way: tuple[Candidate, Lane]) -> Opened:
+        self._hops.forget(call.request_id)  # what an earlier candidate met does not explain how this one fails
+        sent = replace(call, body=replace_model(call.body, _translated_name(translator.snapshot, way, call)))
+        return await open_translated(self._client, translator, sent)
 
     async def _judge_translated(
         self, exchange: Exchange, call: Call, way: tuple[Candidate, Lane], opened: Opened, attempts: Attempts
@@ -186,12 +193,18 @@ async def deliver(exchange: Exchange, call: Call | None, opened: Opened) -> None
             await exchange.finish(opened.head)
             return
         await exchange.start(opened.reply.status, headers)
-        if call is not None and opened.reply.is_stream and not opened.reply.header("content-encoding"):
+        if call is not None and _ends_are_known(call, opened):
             await _stream_events(exchange, call, opened)
         else:
             await _stream_bytes(exchange, opened)
     finally:
         opened.reply.close()
+
+
+def _ends_are_known(call: Call, opened: Opened) -> bool:
+    """Whether the answer is a stream of events whose format promises an end."""
+    is_events = opened.reply.is_stream and not opened.reply.header("content-encoding")
+    return is_events and call.operation is Operation.GENERATE and has_terminal(call.wire)
 
 
 async def _stream_events(exchange: Exchange, call: Call, opened: Opened) -> None:
@@ -208,7 +221,7 @@ async def _stream_events(exchange: Exchange, call: Call, opened: Opened) -> None
     rest = b"" if broken else events.rest()
     if not events.finished:
         failure = Failure(502, "stream_disconnected", f"The upstream broke off: {broken or 'its stream has no end'}")
-        rest += (b"\n\n" if rest else b"") + error_event(failure, call.wire, exchange.request_id)
+        rest = error_event(failure, call.wire, exchange.request_id)
     await exchange.finish(rest)
 
 
@@ -270,8 +283,8 @@ def _translated_name(snapshot: Snapshot, way: tuple[Candidate, Lane], call: Call
 
 def _describe(exchange: Exchange, candidate: Candidate, lane: Lane, count: int) -> None:
     exchange.extra_headers = [
-        ("x-router-account", candidate.upstream),
-        ("x-router-model", candidate.model),
+        ("x-router-account", filters.shown(candidate.upstream)),
+        ("x-router-model", filters.shown(candidate.model)),
         ("x-router-lane", lane.value),
         ("x-router-attempts", str(count)),
     ]

@@ -30,6 +30,7 @@ _CALLS = {
 }
 _MODELS = "/v1/models"
 _NEAREST = 5
+_LONGEST_SHOWN = 200
 
 
 class Gateway:
@@ -109,6 +110,7 @@ class Gateway:
     async def _serve_known(self, exchange: Exchange, snapshot: Snapshot, *, translate: bool) -> None:
         if exchange.path in _CALLS:
             if exchange.method != "POST":
+                exchange.extra_headers.append(("allow", "POST"))
                 await exchange.fail(Failure(405, "method_not_allowed", f"`{exchange.path}` takes POST"))
                 return
             await self._serve_call(exchange, snapshot, translate=translate)
@@ -125,7 +127,9 @@ class Gateway:
         elif path.startswith(_MODELS + "/"):
             await exchange.fail(_unknown_model(snapshot, path.removeprefix(_MODELS + "/")))
         else:
-            await exchange.fail(Failure(404, "not_found", f"There is nothing at `{exchange.method} {path[:200]}`"))
+            await exchange.fail(
+                Failure(404, "not_found", f"There is nothing at `{exchange.method} {path[:_LONGEST_SHOWN]}`")
+            )
 
     async def _serve_call(self, exchange: Exchange, snapshot: Snapshot, *, translate: bool) -> None:
         body = await exchange.body(snapshot.plan.gateway.max_body_bytes)
@@ -150,6 +154,7 @@ class Gateway:
 
 
 def _unknown_model(snapshot: Snapshot, model: str) -> Failure:
-    near = nearest_first(model, models.near_names(snapshot.plan))[:_NEAREST]
+    shown = model[:_LONGEST_SHOWN]  # comparing a name of megabytes would hold everybody up
+    near = nearest_first(shown, models.near_names(snapshot.plan))[:_NEAREST]
     known = ", ".join(f"`{name}`" for name in near) or "none"
-    return Failure(404, "model_not_found", f"There is no model `{model[:200]}`; nearest: {known}", param="model")
+    return Failure(404, "model_not_found", f"There is no model `{shown}`; nearest: {known}", param="model")

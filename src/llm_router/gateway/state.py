@@ -115,10 +115,12 @@ class GatewayState:
 
     def translators_in_flight(self) -> dict[str, int]:
         """How many requests each translator generation still works on."""
+        self._forget_idle()
         return {str(generation): held.in_flight for generation, held in sorted(self._known.items())}
 
     def translator_of_door(self, key: str) -> Translator | None:
         """The translator that holds this door key, or None."""
+        self._forget_idle()
         wanted = digest(key)
         found = None
         for held in self._known.values():

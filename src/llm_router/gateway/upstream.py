@@ -4,11 +4,13 @@ Everything that can go wrong on the network becomes an `UpstreamFailure`, whose 
 """
 
 import asyncio
+import ipaddress
 import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
@@ -61,11 +63,13 @@ class UpstreamRequest:
 class UpstreamReply:
     """Status and headers of an answer; `read` gives its bytes until they end with b""."""
 
-    __slots__ = ("_reply", "_timeouts", "headers", "status")
+    __slots__ = ("_first_byte_by", "_reply", "_timeouts", "headers", "status")
 
-    def __init__(self, reply: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+    def __init__(self, reply: aiohttp.ClientResponse, timeouts: Timeouts, first_byte_by: float) -> None:
+        """`first_byte_by` is the reading of the loop's clock at which the wait for the first byte ends."""
         self._reply = reply
         self._timeouts = timeouts
+        self._first_byte_by = first_byte_by
         self.status = reply.status
         self.headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in reply.raw_headers]
 
@@ -80,13 +84,14 @@ class UpstreamReply:
 
     async def read(self, *, first: bool = False) -> bytes:
         """The next bytes, as they arrived; b"" at the end. Raises UpstreamFailure."""
-        seconds = self._timeouts.first_byte if first else self._timeouts.idle
+        by = self._first_byte_by if first else asyncio.get_running_loop().time() + self._timeouts.idle
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout_at(by):
                 return await self._reply.content.readany()
         except TimeoutError as error:
-            reason = Reason.FIRST_BYTE_TIMEOUT if first else Reason.IDLE_TIMEOUT
-            raise UpstreamFailure(reason, f"nothing came for {seconds:g} s") from error
+            if first:
+                raise _timed_out(error, self._timeouts) from error
+            raise UpstreamFailure(Reason.IDLE_TIMEOUT, f"nothing came for {self._timeouts.idle:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise UpstreamFailure(Reason.BROKEN, "the answer broke off") from error
 
@@ -101,15 +106,16 @@ class UpstreamReply:
 class UpstreamClient:
     """Pooled connections to upstreams. Needs a running event loop."""
 
-    def __init__(self, connect_timeout: float = 5.0) -> None:
-        self._session = _session(connect_timeout)
+    def __init__(self) -> None:
+        self._session = _session()
         self._proxies = getproxies_environment()
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamReply:
         """Send one request and wait for the head of its answer. Raises UpstreamFailure."""
         proxy = self._proxy_for(request) if self._proxies else None
+        first_byte_by = asyncio.get_running_loop().time() + timeouts.connect + timeouts.first_byte
         try:
-            async with asyncio.timeout(timeouts.connect + timeouts.first_byte):
+            async with asyncio.timeout_at(first_byte_by):
                 reply = await self._session.request(
                     request.method,
                     URL(request.url, encoded=True),
@@ -117,6 +123,7 @@ class UpstreamClient:
                     headers=CIMultiDict(request.headers),
                     allow_redirects=False,
                     proxy=proxy,
+                    timeout=_connect_within(timeouts.connect),
                 )
         except TimeoutError as error:
             raise _timed_out(error, timeouts) from error
@@ -126,7 +133,7 @@ class UpstreamClient:
             raise UpstreamFailure(Reason.CONNECT, _plain(error)) from error
         except ValueError as error:
             raise UpstreamFailure(Reason.PROTOCOL, "the upstream's address or answer cannot be used") from error
-        return UpstreamReply(reply, timeouts)
+        return UpstreamReply(reply, timeouts, first_byte_by)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -134,18 +141,31 @@ class UpstreamClient:
 
     def _proxy_for(self, request: UpstreamRequest) -> str | None:
         url = URL(request.url)
-        if request.is_local or url.host is None or proxy_bypass(url.host):
+        if request.is_local or url.host is None or _is_loopback(url.host) or proxy_bypass(url.host):
             return None
         return self._proxies.get(url.scheme) or self._proxies.get("all")
 
 
-def _session(connect_timeout: float) -> aiohttp.ClientSession:
+@cache
+def _connect_within(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, connect=seconds)
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether `host` is this machine itself, which no proxy can reach in our stead."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=30)
     return aiohttp.ClientSession(
         connector=connector,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout),
+        timeout=aiohttp.ClientTimeout(total=None),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         max_line_size=_LARGEST_HEADER,
         max_field_size=_LARGEST_HEADER,

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-_MODEL_MEMBER = re.compile(rb'"model"\s*:\s*("(?:[^"\\]|\\.)*")')
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]')
+_MODEL_MEMBER = re.compile(rb'"model"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
+_SPACE = re.compile(r"[ \t\n\r]*")
+_scan = json.JSONDecoder().raw_decode
 # The letters of `model` written as \u escapes all begin so.
 _ESCAPED_LETTER = b"\\u006"
 
@@ -34,7 +35,8 @@ def read_facts(body: bytes) -> RequestFacts:
 
 def _decode(body: bytes) -> dict[str, Any]:
     try:
-        held = json.loads(body)
+        # Bytes would be taken for UTF-16 or UTF-32 if they look like it, in which no model name could be replaced.
+        held = json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidBody(f"the body is not JSON: {error}") from error
     if not isinstance(held, dict):
@@ -57,21 +59,22 @@ def replace_model(body: bytes, model: str) -> bytes:
 
 def _top_level_values(body: bytes, name: str) -> list[tuple[int, int]]:
     """Where the text values of the member `name` of the outermost object stand; several when the member repeats."""
+    text = body.decode("latin-1")  # one character for each byte, so that places in the text are places in the body
     spans: list[tuple[int, int]] = []
-    depth, key, in_value = 0, "", False
-    for token in _TOKEN.finditer(body):
-        mark = token.group()
-        if mark in b"{[":
-            depth += 1
-        elif mark in b"}]":
-            depth -= 1
-        elif depth == 1 and mark == b":":
-            in_value = True
-        elif depth == 1 and mark == b",":
-            in_value = False
-        elif depth == 1 and mark[:1] == b'"':
-            if not in_value:
-                key = json.loads(mark)
-            elif key == name:
-                spans.append(token.span())
+    at = _after_space(text, 0)
+    while text[at] in "{,":
+        at = _after_space(text, at + 1)
+        if text[at] == "}":
+            break
+        key, at = _scan(text, at)
+        start = _after_space(text, _after_space(text, at) + 1)
+        value, at = _scan(text, start)
+        if key == name and isinstance(value, str):
+            spans.append((start, at))
+        at = _after_space(text, at)
     return spans
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

@@ -13,6 +13,7 @@ _TERMINAL = {
     Wire.MESSAGES: re.compile(rb'"type"\s*:\s*"(?:message_stop|error)"|^event:\s*(?:message_stop|error)', re.MULTILINE),
 }
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_LONGEST_BOUNDARY = 4
 LARGEST_EVENT = 8 * 1024 * 1024
 
 
@@ -27,31 +28,48 @@ class EventStream:
 
     def __init__(self, wire: Wire) -> None:
         self._terminal = _TERMINAL[wire]
-        self._held = b""
+        self._held = bytearray()
         self.finished = False
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived; returns the bytes that may be sent on now."""
-        data = self._held + chunk if self._held else chunk
-        end = _boundary(data)
-        if not end and len(data) > LARGEST_EVENT:
-            end = len(data)
-        ready, self._held = data[:end], data[end:]
-        if ready and not self.finished and self._terminal.search(ready):
+        if not self._held and chunk.endswith(b"\n\n"):
+            return self._watched(chunk)
+        # What was held has no boundary in it, but one may begin in its last bytes.
+        seen = max(0, len(self._held) - _LONGEST_BOUNDARY + 1)
+        self._held += chunk
+        end = _boundary(self._held, seen)
+        if not end and len(self._held) > LARGEST_EVENT:
+            end = len(self._held)
+        if not end:
+            return b""
+        ready = bytes(self._held[:end])
+        del self._held[:end]
+        return self._watched(ready)
+
+    def rest(self) -> bytes:
+        """What is still held when the upstream has ended in good order, if it completes the stream.
+
+        An end without its blank line is no event for any client, and is not sent unless it is the stream's last word.
+        """
+        rest = self._watched(bytes(self._held))
+        self._held.clear()
+        return rest if self.finished else b""
+
+    def _watched(self, ready: bytes) -> bytes:
+        if not self.finished and self._terminal.search(ready):
             self.finished = True
         return ready
 
-    def rest(self) -> bytes:
-        """What is still held when the upstream has ended in good order."""
-        rest, self._held = self._held, b""
-        if rest and self._terminal.search(rest):
-            self.finished = True
-        return rest
+
+def has_terminal(wire: Wire) -> bool:
+    """Whether streams in this wire promise an end that can be watched for."""
+    return wire in _TERMINAL
 
 
-def _boundary(data: bytes) -> int:
-    """Where the last whole event ends; 0 when there is none."""
+def _boundary(data: bytearray, start: int) -> int:
+    """Where the last whole event at or after `start` ends; 0 when there is none."""
     if data.endswith(b"\n\n"):
         return len(data)
-    ends = [at + len(mark) for mark in _BOUNDARIES if (at := data.rfind(mark)) >= 0]
+    ends = [at + len(mark) for mark in _BOUNDARIES if (at := data.rfind(mark, start)) >= 0]
     return max(ends, default=0)

@@ -1,0 +1,181 @@
+"""What limits are counted by: the session a request belongs to, its messages, its output cap and the size of its prompt."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llm_router.wire.formats import Wire
+from llm_router.wire.members import members, opening
+from llm_router.wire.usage import estimate_tokens
+
+# Clients name their conversation in many ways; the first that is there counts.
+_SESSION_HEADERS = ("x-claude-code-session-id",)
+_MORE_SESSION_HEADERS = (
+    "session-id",
+    "session_id",
+    "x-session-id",
+    "x-session-affinity",
+    "thread-id",
+    "thread_id",
+    "x-thread-id",
+    "conversation-id",
+    "conversation_id",
+    "x-conversation-id",
+)
+_SESSION_MEMBERS = ("session_id", "prompt_cache_key", "conversation", "conversation_id", "thread_id")
+_CLAUDE_SESSION = re.compile(r"_session_([A-Za-z0-9-]{8,})$")
+LONGEST_SESSION = 512
+
+# The member that caps the output, the newest name first: this one is added where none stands.
+CAP_MEMBERS: Mapping[Wire, tuple[str, ...]] = {
+    Wire.CHAT: ("max_completion_tokens", "max_tokens"),
+    Wire.RESPONSES: ("max_output_tokens",),
+    Wire.MESSAGES: ("max_tokens",),
+    Wire.EMBEDDINGS: (),
+}
+_LETTERS_ESCAPED = re.compile(rb"\\u00[567]")
+
+# Pictures and files travel as base64. A model sees an image of some 1600 tokens, or pages, not a text of that length.
+_LONG_BODY = 16 * 1024
+_ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{4096,}")
+_TOKENS_OF_AN_IMAGE = 1600
+_ENCODED_BYTES_PER_TOKEN = 512
+
+_OPENING_TEXTS = 3
+_LONGEST_OPENING = 100
+
+
+@dataclass(frozen=True, slots=True)
+class LimitFacts:
+    """What a request counts for. `session` is as the client wrote it: hash it before it is kept anywhere."""
+
+    wire: Wire
+    session: str  # empty when the client names none
+    session_source: str  # the header or member that named it, e.g. `session-id`, `metadata.user_id`
+    messages: int
+    cap_member: str  # empty when the request caps nothing
+    cap: int | None  # None when there is no cap or it is no count
+    prompt_tokens: int  # an estimate
+
+
+def read_limit_facts(wire: Wire, held: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> LimitFacts:
+    """Read what limits need. `held` is `body` decoded; `headers` have lower-case names. Raises nothing."""
+    session, source = next(_sessions(held, headers), ("", ""))
+    cap_member = next((name for name in CAP_MEMBERS[wire] if held.get(name) is not None), "")
+    cap = held.get(cap_member) if cap_member else None
+    return LimitFacts(
+        wire=wire,
+        session=session,
+        session_source=source,
+        messages=_messages(wire, held),
+        cap_member=cap_member,
+        cap=cap if isinstance(cap, int) and not isinstance(cap, bool) and cap >= 0 else None,
+        prompt_tokens=estimate_prompt(body),
+    )
+
+
+def opening_texts(held: Mapping[str, Any]) -> str:
+    """The beginning of a conversation, which stays the same while it goes on: a hash of it stands in for a session id."""
+    found: list[str] = []
+    for said in (held.get("instructions"), held.get("system"), held.get("messages"), held.get("input")):
+        for text in _texts(said):
+            found.append(text[:_LONGEST_OPENING])
+            if len(found) == _OPENING_TEXTS:
+                return "\n".join(found)
+    return "\n".join(found)
+
+
+def estimate_prompt(body: bytes) -> int:
+    """Tokens that a request's body may have, where encoded pictures and files count as such."""
+    if len(body) < _LONG_BODY:
+        return estimate_tokens(body)
+    encoded = [len(run) for run in _ENCODED.findall(body)]
+    text = _ENCODED.sub(b"", body) if encoded else body
+    return estimate_tokens(text) + sum(_TOKENS_OF_AN_IMAGE + size // _ENCODED_BYTES_PER_TOKEN for size in encoded)
+
+
+def clamp_output_cap(body: bytes, facts: LimitFacts, cap: int, *, absent: str = "") -> bytes:
+    """The same bytes with every output cap above `cap` lowered to it; the very same object when nothing is above.
+
+    A cap that is no count (negative, text, null) is replaced, because an upstream may take it for "no limit". Where a
+    request has no cap one is added: as `absent` for upstreams that know another name, else as the wire's newest.
+    """
+    names = CAP_MEMBERS[facts.wire]
+    if not names:
+        return body
+    if facts.cap is not None and facts.cap <= cap and _stands_once(body, names):
+        return body
+    standing = [member for member in members(body) if member.name in names]
+    over = [member for member in standing if not _within(member.value, cap)]
+    for member in reversed(over):
+        body = body[: member.start] + str(cap).encode() + body[member.end :]
+    if standing:
+        return body
+    at = opening(body)
+    comma = b"" if body[at:].lstrip().startswith(b"}") else b","
+    return body[:at] + json.dumps(absent or names[0]).encode() + b":" + str(cap).encode() + comma + body[at:]
+
+
+def _within(value: object, cap: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= cap
+
+
+def _stands_once(body: bytes, names: tuple[str, ...]) -> bool:
+    """Whether the cap that was read is the only one: a member may stand twice, and upstreams differ in which counts."""
+    return sum(body.count(f'"{name}"'.encode()) for name in names) == 1 and not _LETTERS_ESCAPED.search(body)
+
+
+def _sessions(held: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every session id that a request brings, and where it was found, the most telling first."""
+    yield from _named(headers, _SESSION_HEADERS)
+    if claude := _claude_session(held.get("metadata")):
+        yield claude, "metadata.user_id"
+    yield from _named(headers, _MORE_SESSION_HEADERS)
+    yield from _named(held, _SESSION_MEMBERS)
+
+
+def _named(held: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for name in names:
+        value = held.get(name)
+        if isinstance(value, dict):
+            value = value.get("id")
+        if isinstance(value, str) and (session := value.strip()[:LONGEST_SESSION]):
+            yield session, name
+
+
+def _claude_session(metadata: object) -> str:
+    """The session part of Claude Code's `metadata.user_id`: the end of a text, or a member of a JSON object in it."""
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if not isinstance(user, str):
+        return ""
+    if found := _CLAUDE_SESSION.search(user):
+        return found.group(1)[:LONGEST_SESSION]
+    if not user.startswith("{") or len(user) > LONGEST_SESSION * 4:
+        return ""
+    try:
+        held = json.loads(user)
+    except (ValueError, RecursionError):
+        return ""
+    session = held.get("session_id") if isinstance(held, dict) else None
+    return session.strip()[:LONGEST_SESSION] if isinstance(session, str) else ""
+
+
+def _messages(wire: Wire, held: Mapping[str, Any]) -> int:
+    """How many messages a request carries; a plain text is one, and what is to be embedded is none."""
+    if wire is Wire.EMBEDDINGS:
+        return 0
+    said = held.get("input" if wire is Wire.RESPONSES else "messages")
+    return len(said) if isinstance(said, list) else int(isinstance(said, str))
+
+
+def _texts(said: object) -> Iterator[str]:
+    if isinstance(said, str):
+        if said:
+            yield said
+    elif isinstance(said, list):
+        for item in said:
+            yield from _texts(item)
+    elif isinstance(said, dict):
+        yield from _texts(said.get("content") or said.get("text"))
