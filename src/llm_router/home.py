@@ -3,6 +3,7 @@
 Folders are 0700 and files 0600, from the first byte. A file is replaced as a whole: new file, fsync, rename.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -164,7 +165,8 @@ def write_private(path: Path, content: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise HomeError(
             f"`{path}` cannot be written: {explain(error)}",
             hints=["Free some space or mend the folder's mode, then run the command again"],

@@ -35,7 +35,8 @@ def compile_plan(settings: Settings, profile: str) -> Plan:
     chosen = settings.profiles[profile]
     base = settings.litellm_base(profile)
     upstreams = {name: _upstream(name, provider) for name, provider in settings.providers.items()}
-    if raw := _raw_models(base):
+    if base.get("model_list"):
+        raw = tuple(dict.fromkeys(_raw_names(base)))
         upstreams[RAW_PROVIDER] = Upstream(name=RAW_PROVIDER, kind="litellm", base_url="", wires=(), models=raw)
     models = tuple(_models(settings, chosen))
     return Plan(
@@ -76,8 +77,9 @@ def _upstream(name: str, provider: ProviderPart) -> Upstream:
     )
 
 
-def _raw_models(base: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(model["model_name"] for model in base.get("model_list", ())))
+def _raw_names(base: Mapping[str, Any]) -> Iterator[str]:
+    """The names of raw models; a pattern can be asked for, but not listed."""
+    return (model["model_name"] for model in base["model_list"] if "*" not in model["model_name"])
 
 
 def _models(settings: Settings, profile: ProfilePart) -> Iterator[Model]:

@@ -126,8 +126,7 @@ def _translated(details: ErrorDetails, held: Document, overrides: Sequence[Overr
         case "missing" if path == ("config_version",):
             message = "is missing; write `config_version: 3` at the top"
         case kind:
-            said = details["msg"]
-            message = _PLAIN_WORDS.get(kind) or said[:1].lower() + said[1:].removeprefix("nput ")
+            message = _PLAIN_WORDS.get(kind) or details["msg"].replace("Input should be", "must be")
     return _found(held, path, message, overrides, hint)
 
 

@@ -21,6 +21,9 @@ class Drawer(keyring.backend.KeyringBackend):
             raise keyring.errors.KeyringLocked("the collection is locked")
         return {("llm-router", "openai"): "from-keyring"}.get((service, username))
 
+    def set_password(self, service, username, password):
+        raise keyring.errors.PasswordSetError
+
 
 @pytest.fixture
 def home(tmp_path):
