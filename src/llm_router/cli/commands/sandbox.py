@@ -10,7 +10,6 @@ from llm_router.sandbox.faults import explain
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True, add_completion=False)
 
-DEFAULT_URL = "http://127.0.0.1:8320"
 _FAULT_HELP = f"""Switch a fault on for the requests that follow, or show what is on.
 
 SPEC is a comma list of:
@@ -22,7 +21,10 @@ The fault stays on until it has struck `--count` requests or is cleared. A singl
 `x-sandbox-fault: SPEC`, or `[[fault: SPEC]]` in the user's text.
 """
 
-UrlOption = Annotated[str, typer.Option("--url", metavar="URL", help="Where the sandbox runs.")]
+UrlOption = Annotated[
+    str,
+    typer.Option("--url", metavar="URL", help="Where the sandbox runs: else the supervised one, else port 8320."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -58,12 +60,13 @@ def fault(
     count: Annotated[int | None, typer.Option("--count", min=1, help="Requests to strike; all when left out.")] = None,
     only: Annotated[list[str], typer.Option("--only", metavar="model=NAME|wire=NAME", help="Strike these.")] = [],  # noqa: B006 - Typer copies it
     clear: Annotated[bool, typer.Option("--clear", help="Switch all faults off.")] = False,
-    url: UrlOption = DEFAULT_URL,
+    url: UrlOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """See `_FAULT_HELP`, which lists the faults from the table that parses them."""
     from llm_router.sandbox import client
 
+    url = url or _find(ctx)
     if clear:
         found = client.clear_faults(url)
     elif spec:
@@ -81,18 +84,24 @@ def fault(
 def requests(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="The newest so many.")] = 20,
-    url: UrlOption = DEFAULT_URL,
+    url: UrlOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show what the sandbox received lately, newest first."""
     from llm_router.sandbox import client
 
-    found = client.requests(url, limit)
+    found = client.requests(url or _find(ctx), limit)
     console = invocation.of(ctx).console
     if as_json:
         console.result_json({"requests": found})
     else:
         console.result("\n".join(_request_line(one) for one in found) or "nothing was received")
+
+
+def _find(ctx: typer.Context) -> str:
+    from llm_router.control.sandbox import find_sandbox
+
+    return find_sandbox(invocation.of(ctx).home)
 
 
 def _match(only: list[str]) -> dict[str, str]:
