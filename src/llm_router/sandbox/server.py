@@ -1,8 +1,9 @@
 """The sandbox as a process: its socket, its server, its end."""
 
+import errno
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 from llm_router.errors import RouterError, UsageError
@@ -42,8 +43,11 @@ def inherited(environ: Mapping[str, str]) -> socket.socket | None:
     return None
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket on a loopback address; port 0 takes a free one. Raises SandboxAddressError."""
+def listen(host: str, port: int, owner_of: Callable[[int], str] | None = None) -> socket.socket:
+    """A listening socket on a loopback address; port 0 takes a free one. `owner_of` finds out who holds a taken port.
+
+    Raises SandboxAddressError.
+    """
     if host not in {"127.0.0.1", "::1", "localhost"}:
         raise SandboxAddressError(
             f"The sandbox asks for no key, so it listens on this machine only, not on `{host}`",
@@ -57,8 +61,10 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        owner = f": it is in use by {owner_of(port)}" if taken and owner_of is not None else ""
         raise SandboxAddressError(
-            f"The sandbox cannot listen on port {port} of {host}",
+            f"The sandbox cannot listen on port {port} of {host}{owner}",
             hints=["Choose another port: `router sandbox --port 0` takes a free one"],
         ) from error
     return listener

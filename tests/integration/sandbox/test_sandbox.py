@@ -319,3 +319,12 @@ def test_by_hand_it_says_where_it_listens():
             assert httpx.get(f"{url}/healthz", trust_env=False).json() == {"status": "ok"}
         finally:
             assert end(child) == 0
+
+
+def test_it_starts_light():
+    """Nothing heavy is imported before it answers: it starts with the gateway, and a newcomer waits for both."""
+    heavy = "{'pydantic', 'typer', 'rich', 'httpx', 'aiohttp', 'yaml', 'starlette'}"
+    script = f"import sys, uvicorn, llm_router.sandbox.__main__; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+
+    assert done.stdout == "[]\n"

@@ -43,9 +43,10 @@ def sandbox(
         return
     from llm_router.sandbox import server
     from llm_router.sandbox.upstream import Upstream
+    from llm_router.supervisor.sockets import owner_of
 
     console = invocation.of(ctx).console
-    with server.listen(host, port) as listener:
+    with server.listen(host, port, owner_of) as listener:
         url = server.url(listener)
         console.result(url)
         sys.stdout.flush()

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from llm_router.testing.processes import running_sandbox
+from llm_router.testing.processes import free_listener, running_sandbox
 
 ROUTER = Path(sys.executable).with_name("router")
 
@@ -101,6 +101,20 @@ def test_wrong_command_lines(tmp_path: Path, sandbox: str, arguments: list[str],
 
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
+
+
+def test_a_taken_port_names_its_owner(tmp_path: Path):
+    """Pid and command of who has it, and how to choose another."""
+    with free_listener() as listener:
+        port = listener.getsockname()[1]
+        done = router(tmp_path, "--port", str(port))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        f"error: The sandbox cannot listen on port {port} of 127.0.0.1: it is in use by pid {os.getpid()}"
+        in done.stderr
+    )
+    assert "hint: Choose another port: `router sandbox --port 0` takes a free one" in done.stderr
 
 
 def test_the_help_lists_the_faults(tmp_path: Path):
