@@ -139,9 +139,9 @@ def test_base_is_laid_under_our_settings():
 
     held = decoded(plan(), base)
 
-    assert held[
-        "model_list"
-    ] == [{"model_name": "bedrock", "litellm_params": {"model": "bedrock/x", "aws_region_name": "eu"}}]
+    assert held["model_list"] == [
+        {"model_name": "bedrock", "litellm_params": {"model": "bedrock/x", "aws_region_name": "eu"}}
+    ]
     assert held["litellm_settings"] == {
         "drop_params": True,
         "modify_params": True,
