@@ -1,7 +1,7 @@
 """Scripted processes: small stand-ins for the programs that the supervisor runs. Standard library only.
 
 python -m llm_router.testing.scripted gateway
-python -m llm_router.testing.scripted http PORT [--unready-while FILE] [--ignore-term] [--grandchild FILE]
+python -m llm_router.testing.scripted http PORT [--unready-while FILE] [--ignore-term] [--grandchild FILE] PORT
 python -m llm_router.testing.scripted crash [TEXT]
 """
 
