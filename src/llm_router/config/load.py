@@ -115,7 +115,9 @@ def _with(value: object, path: KeyPath, new: object) -> Any:  # noqa: ANN401 - a
 
 def _translated(details: ErrorDetails, held: Document, overrides: Sequence[Override]) -> Problem:
     """A validation error in plain words. It never repeats the value, which may be a secret."""
-    path = tuple(part for part in details["loc"] if part != "[key]")
+    path = details["loc"]
+    if path[-1:] == ("[key]",) and details["type"] != "extra_forbidden":
+        path = path[:-1]  # a mapping's key is at fault, not its value
     context = details.get("ctx", {})
     hint = str(context.get("hint", ""))
     match details["type"]:

@@ -22,6 +22,20 @@ class BadKey(UsageError):
     code = "secret.bad_key"
 
 
+class KeyOnCommandLine(UsageError):
+    """A key was given as an argument, where every process of the machine can read it."""
+
+    code = "secret.on_command_line"
+
+    def __init__(self, name: str) -> None:
+        """`name` is the key's name; the key itself is not repeated."""
+        super().__init__(
+            "A key is never an argument: other processes and the shell's history can read it",
+            hints=[f"Run `router secret set {name}` and give the key when asked, or through stdin"],
+            unharmed="Nothing was stored",
+        )
+
+
 def reference_to(name: str) -> str:
     """The reference to write in the configuration for the stored key `name`."""
     return f"file:keys/{name}.key"

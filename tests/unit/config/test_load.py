@@ -154,6 +154,15 @@ def test_a_profile_is_laid_over_the_one_that_ships(tmp_path):
             "router.yaml:3: providers.a.headers.Host: the gateway sets this header itself",
         ),
         (
+            MINIMAL + "'[key]': 1\n",
+            "router.yaml:2: [key]: there is no such key; known here: config_version, gateway, litellm, services, "
+            "providers, models, profiles, profile",
+        ),
+        (
+            MINIMAL + "models:\n  a b: sandbox/x\n",
+            "router.yaml:3: models.a b: a model's name is 1 to 200 characters without white space",
+        ),
+        (
             MINIMAL + "models:\n  a: echo-1\n",
             "router.yaml:3: models.a[0]: must be `provider/model`, for example `sandbox/echo-1`",
         ),

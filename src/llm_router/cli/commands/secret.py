@@ -18,11 +18,15 @@ Name = Annotated[str, typer.Argument(help="A short name, e.g. `openai`.")]
 
 
 @app.command("set", epilog="Example: `router secret set openai`, or `pass show openai | router secret set openai`")
-def set_secret(ctx: typer.Context, name: Name) -> None:
+def set_secret(
+    ctx: typer.Context, name: Name, given: Annotated[list[str] | None, typer.Argument(hidden=True)] = None
+) -> None:
     """Store a key, read from stdin or asked for without showing it; prints the reference to write."""
-    from llm_router.secrets.keys import reference_to, store_key
+    from llm_router.secrets.keys import KeyOnCommandLine, reference_to, store_key
     from llm_router.secrets.secret import Secret
 
+    if given:
+        raise KeyOnCommandLine(name)
     current = invocation.of(ctx)
     value = typer.prompt(f"Key for `{name}`", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read()
     replaced = store_key(current.home, name, Secret(value))
