@@ -8,6 +8,7 @@ from llm_router.home import Home, explain
 from llm_router.routing.plan import Plan
 from llm_router.supervisor import sockets
 from llm_router.supervisor.fleet import GATEWAY, SANDBOX, TRANSLATOR, Fleet
+from llm_router.supervisor.launches import gateway_variables
 from llm_router.supervisor.units import RUNNING, State
 
 Applied = dict[str, object]
@@ -58,7 +59,7 @@ class Applier:
     async def _apply(self, plan: Plan, limit: float) -> Applied:
         fleet, before = self.fleet, self.fleet.plan
         self._refuse(before, plan)
-        await self._before(plan)
+        await self._before(plan, limit)
         replaced = await self._exchange(before, plan, limit)
         await self._services(before, plan)
         return {"profile": plan.profile, "translator_replaced": replaced, "problems": fleet.gateway.problems}
@@ -87,8 +88,11 @@ class Applier:
         held = before.translator.enabled or self.fleet.launcher.held.has(sockets.TRANSLATOR)
         return before.translator.port if held else None
 
-    async def _before(self, plan: Plan) -> None:
+    async def _before(self, plan: Plan, limit: float) -> None:
         """What the new plan needs must be there before a request can ask for it."""
+        new = gateway_variables(plan) - self.fleet.gateway.variables
+        if new & self.fleet.launcher.environ.keys() and self.fleet.runners[GATEWAY].state in RUNNING:
+            await self.fleet.renew_gateway(plan, limit)
         if plan.needs_unit(SANDBOX) and not self.fleet.plan.needs_unit(SANDBOX):
             self.fleet.adopt_sandbox()
             if self.fleet.runners[GATEWAY].state in RUNNING:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llm_router.errors import RouterError, UnknownName
 from llm_router.home import Home, HomeError
@@ -10,7 +10,7 @@ from llm_router.journal.events import EventLog
 from llm_router.routing.plan import Plan, Service
 from llm_router.supervisor import leftovers, sockets
 from llm_router.supervisor.gateway_unit import GatewayUnit
-from llm_router.supervisor.launches import Launcher
+from llm_router.supervisor.launches import Launcher, gateway_variables
 from llm_router.supervisor.logs import UnitLog
 from llm_router.supervisor.runner import Started, Timing, UnitRunner
 from llm_router.supervisor.translator_unit import Slot, TranslatorUnit
@@ -19,7 +19,14 @@ from llm_router.supervisor.units import RUNNING, SETTLED, RestartPolicy, State
 GATEWAY, SANDBOX, TRANSLATOR = "gateway", "sandbox", "litellm"
 ALL = "all"
 DEPENDENCY_LIMIT = 120.0
+RETIRE_GRACE = 30.0  # seconds that requests in flight get in a gateway that is replaced
 Watcher = Callable[[UnitRunner], None]
+
+
+class GatewayNotReady(RouterError):
+    """A new gateway did not become ready, so the one before it stays."""
+
+    code = "supervisor.gateway_not_ready"
 
 
 class DependencyNotReady(RouterError):
@@ -47,7 +54,7 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self._events = EventLog(self.home.events)
-        self.gateway = GatewayUnit(self.launcher, self.plan)
+        self.gateway = GatewayUnit(self.launcher, self.plan, variables=gateway_variables(self.plan))
         self.translator = TranslatorUnit(
             self.launcher, self.gateway, lambda: self.need(TRANSLATOR, (GATEWAY,)), self.make_runner
         )
@@ -70,6 +77,35 @@ class Fleet:
         self.launcher.held.open(sockets.SANDBOX, "127.0.0.1", 0)
         if SANDBOX not in self.runners:
             self.runners[SANDBOX] = self.make_runner(SANDBOX, self._prepare_sandbox, lambda _: None)
+
+    async def renew_gateway(self, plan: Plan, limit: float) -> None:
+        """A gateway that sees the variables which `plan` names takes the place of one that does not.
+
+        Both accept on the same sockets until the old one, drained, is gone. Raises GatewayNotReady.
+        """
+        old_unit, old_runner = self.gateway, self.runners[GATEWAY]
+        fresh = GatewayUnit(
+            self.launcher,
+            old_unit.plan,
+            old_unit.translator,
+            variables=old_unit.variables | gateway_variables(plan),
+        )
+        runner = self.make_runner(GATEWAY, fresh.prepare, self._gateway_changed)
+        runner.start()
+        await runner.wait_for(lambda state: state in (State.READY, State.FAILED), limit)
+        if runner.state is not State.READY:
+            reason = runner.unit.reason
+            await runner.stop()
+            raise GatewayNotReady(
+                f"a gateway that sees the new plan's variables did not become ready: {reason}",
+                hints=["Run `router service logs gateway`"],
+                unharmed="What runs keeps running as it was",
+            )
+        self.gateway = self.translator.gateway = fresh
+        self.runners[GATEWAY] = runner
+        old_runner.timing = replace(old_runner.timing, stop_grace=RETIRE_GRACE)
+        await old_runner.stop()
+        old_unit.gone()
 
     async def hand_over(self, old: Slot, new: Slot, plan: Plan) -> None:
         """Put a ready LiteLLM in the place of another, together with its plan. Raises GatewaySilent."""
@@ -125,15 +161,18 @@ class Fleet:
         chosen = [name for name in self._order() if name in wanted]
         return {name: "started" if self.runners[name].start() else "already-running" for name in chosen}
 
-    async def stop(self, names: Iterable[str]) -> dict[str, str]:
-        """Stop units, users of a unit before the unit. Returns a result of `service_stop` by name."""
+    async def stop(self, names: Iterable[str], *, keep_doors: bool = False) -> dict[str, str]:
+        """Stop units, users of a unit before the unit. Returns a result of `service_stop` by name.
+
+        With `keep_doors` clients that come meanwhile wait for the next gateway; else they are refused.
+        """
         wanted = set(names)
         results: dict[str, str] = {}
         for level in sorted({self._level(name) for name in wanted}, reverse=True):
             chosen = [name for name in wanted if self._level(name) == level]
             ended = await asyncio.gather(*(self.runners[name].stop() for name in chosen))
             results.update(zip(chosen, ended, strict=True))
-        if GATEWAY in wanted:
+        if GATEWAY in wanted and not keep_doors:
             self.launcher.held.close(sockets.GATEWAY, sockets.TRANSLATOR)
         return results
 
@@ -179,6 +218,8 @@ class Fleet:
             asyncio.get_running_loop().call_soon(self.record)
 
     def _gateway_changed(self, runner: UnitRunner) -> None:
+        if runner is not self.runners.get(GATEWAY):
+            return  # one that is not yet, or no more, in force
         if runner.state is State.FAILED:
             # nobody will accept: a client had better be refused than wait for ever
             self.launcher.held.close(sockets.GATEWAY, sockets.TRANSLATOR)

@@ -21,6 +21,7 @@ class GatewayUnit:
     launcher: Launcher
     plan: Plan
     translator: Translator | None = None
+    variables: frozenset[str] = frozenset()  # of the environment, that its process sees beyond the allow-list
     problems: list[dict[str, Any]] = field(default_factory=list)
     _channel: GatewayChannel | None = None
     _first: asyncio.Task[None] | None = None
@@ -31,7 +32,7 @@ class GatewayUnit:
         self._close()
         channel = GatewayChannel.create()
         try:
-            started = self.launcher.gateway(self.plan, channel)
+            started = self.launcher.gateway(self.plan, channel, self.variables)
         except BaseException:
             channel.close()
             raise

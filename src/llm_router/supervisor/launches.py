@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +99,8 @@ class Launcher:
     commands: Commands
     held: HeldSockets
 
-    def gateway(self, plan: Plan, channel: GatewayChannel) -> Started:
-        """The gateway, with every door that is held. Raises PortInUse, AddressUnusable."""
+    def gateway(self, plan: Plan, channel: GatewayChannel, variables: Iterable[str]) -> Started:
+        """The gateway, with every door that is held and these variables. Raises PortInUse, AddressUnusable."""
         listener = self.held.open(sockets.GATEWAY, plan.gateway.host, plan.gateway.port)
         doors = {sockets.GATEWAY: listener.fileno()}
         if plan.translator.enabled:
@@ -108,7 +108,7 @@ class Launcher:
             doors[sockets.TRANSLATOR] = door.fileno()
         control = channel.far.fileno()
         environment = {
-            **allowed(self.environ, gateway_variables(plan)),
+            **allowed(self.environ, variables),
             "LLM_ROUTER_LISTEN_FDS": ",".join(f"{name}={number}" for name, number in doors.items()),
             "LLM_ROUTER_CONTROL_FD": str(control),
             "LLM_ROUTER_HOME": str(self.home.root),

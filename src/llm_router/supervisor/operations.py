@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_router.control.release import release
-from llm_router.errors import UnknownName, UsageError
+from llm_router.errors import RouterError, UnknownName, UsageError
 from llm_router.supervisor.apply import Applier
 from llm_router.supervisor.fleet import ALL, Fleet, Watcher
 from llm_router.supervisor.runner import UnitRunner
@@ -22,6 +22,12 @@ class BadRequest(UsageError):
     """A request to the supervisor has a wrong shape."""
 
     code = "supervisor.bad_request"
+
+
+class Stopping(RouterError):
+    """The supervisor was told to end and takes no more orders."""
+
+    code = "supervisor.stopping"
 
 
 @dataclass(slots=True)
@@ -53,6 +59,8 @@ class Operations:
         op = str(request.get("op", ""))
         if op not in table:
             raise UnknownName("supervisor operation", op, table)
+        if self.shutdown.is_set() and op not in ("ping", "status", "shutdown"):
+            raise Stopping("The supervisor is stopping", hints=["Run `router up` once it is gone"])
         watcher = _watcher(progress, self.fleet)
         self.fleet.watchers.append(watcher)
         try:
@@ -89,7 +97,7 @@ class Operations:
     async def _restart(self, request: dict[str, Any], watch: Watcher) -> Result:
         names = self.fleet.select(_names(request))
         async with self._turn:
-            await self.fleet.stop(names)
+            await self.fleet.stop(names, keep_doors=True)
             self.fleet.start(names)
         outcome = await self._settle(names, dict.fromkeys(names, "restarted"), _wait(request), watch)
         for name in names:

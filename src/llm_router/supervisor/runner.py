@@ -275,12 +275,21 @@ class UnitRunner:
         async def run() -> None:
             await work
 
-        self._tasks[job] = asyncio.get_running_loop().create_task(run(), name=f"{self.name}:{job}")
+        task = asyncio.get_running_loop().create_task(run(), name=f"{self.name}:{job}")
+        task.add_done_callback(_complain)
+        self._tasks[job] = task
 
     def _cancel(self, job: str) -> None:
         task = self._tasks.pop(job, None)
         if task is not None and task is not asyncio.current_task():
             task.cancel()
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    """A bug in a unit's task goes to the supervisor's log at once, not when the task is forgotten."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        context = {"message": f"the task {task.get_name()} failed", "exception": error, "task": task}
+        task.get_loop().call_exception_handler(context)
 
 
 def _now() -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llm_router.errors import RouterError
 from llm_router.routing.plan import Plan
@@ -14,6 +14,11 @@ from llm_router.supervisor.units import RestartPolicy, State
 
 DRAIN_DEADLINE = 30.0
 DRAIN_POLL = 0.1
+# One event loop translates and answers probes: under full load it is slow to answer, and killing it fails what it does.
+PATIENCE = 4
+# A retiring LiteLLM shares the machine with its starting successor: slow to answer a probe is not hung, and one that
+# ends is not missed.
+RETIRING = RestartPolicy(exits_unready=1, exits_any=1, unready_deadline=DRAIN_DEADLINE + 60.0)
 ANSWERING = frozenset({State.READY, State.UNREADY})
 
 
@@ -73,6 +78,8 @@ class TranslatorUnit:
                 self._tell_gateway()
 
         slot = Slot(self.make_runner("litellm", prepare, changed))
+        policy = slot.runner.policy
+        slot.runner.policy = replace(policy, unready_deadline=policy.unready_deadline * PATIENCE)
         return slot
 
     @property
@@ -103,6 +110,7 @@ class TranslatorUnit:
 
     async def retire(self, old: Slot) -> None:
         """Stop a LiteLLM that gets no new requests, once it has none in flight or the deadline passed."""
+        old.runner.policy = RETIRING
         deadline = asyncio.get_running_loop().time() + DRAIN_DEADLINE
         while old.made is not None and asyncio.get_running_loop().time() < deadline:
             try:

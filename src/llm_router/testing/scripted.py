@@ -51,6 +51,7 @@ class ScriptedGateway:
         finally:
             for server in servers:
                 server.close()
+                await server.wait_closed()  # who was accepted is answered
             listening.cancel()
 
     async def _control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,9 +1,12 @@
 """A new plan under a running supervisor: what is exchanged, what is kept, and what is refused."""
 
 import json
+import os
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
@@ -194,3 +197,68 @@ def test_a_plan_that_needs_the_sandbox_gets_it(tmp_path: Path) -> None:
         sandbox = held.unit("sandbox")
         assert sandbox["state"] == "ready"
         assert held.ask()["endpoints"] == {"sandbox": sandbox["url"]}
+
+
+def test_a_variable_that_a_new_plan_names_reaches_the_gateway(tmp_path: Path) -> None:
+    """A gateway that sees it takes over on the same socket; nobody is refused, and both lanes are as before."""
+    environ = {**os.environ, "NEW_ACCOUNT_KEY": "canary", "OTHER_KEY": "canary"}
+    with supervised(tmp_path, environ=environ) as held:
+        ready(held)
+        before = held.ask()
+        upstream = Upstream("new", "openai", "https://api.example.com/v1", (Wire.CHAT,), key="env:NEW_ACCOUNT_KEY")
+        held.write_plan(replace(held.plan, upstreams={"new": upstream}))
+        held.client.call("apply", wait=10)
+        after = held.ask()
+        assert sorted(set(after["variables"]) - set(before["variables"])) == ["NEW_ACCOUNT_KEY"]
+        assert (after["generation"], after["pid"] == before["pid"]) == (before["generation"], False)
+        assert start_mark(before["pid"]) is None
+        os.kill(after["pid"], signal.SIGKILL)
+        assert held.ask()["variables"] == after["variables"]
+
+
+def test_a_restart_keeps_the_door_open(tmp_path: Path) -> None:
+    """Who connects while the gateway is restarted waits."""
+    with supervised(tmp_path) as held:
+        ready(held)
+        answers: list[int] = []
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.is_set():
+                answers.append(held.ask()["pid"])
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        until(lambda: answers, "the old one answers")
+        result = held.client.call("restart", units=["gateway"], wait=10)
+        until(lambda: answers and answers[-1] == result["units"][0]["pid"], "the new one answers")
+        over.set()
+        watcher.join()
+        assert len(set(answers)) == 2
+        assert result["units"][0]["result"] == "restarted"
+
+
+def test_a_stopped_gateway_refuses_at_once(tmp_path: Path) -> None:
+    """Nobody is kept waiting at a door that nobody will open; a start opens it again."""
+    with supervised(tmp_path) as held:
+        ready(held)
+        held.client.call("stop", units=["gateway"])
+        with pytest.raises(URLError) as refused:
+            held.ask()
+        assert isinstance(refused.value.reason, ConnectionRefusedError)
+        assert held.client.call("start", units=["gateway"], wait=10)["ready"] is True
+        until(lambda: held.ask()["generation"] == 1, "the gateway knows LiteLLM")
+
+
+def test_hangup_signal_applies(tmp_path: Path) -> None:
+    """SIGHUP takes the plan on disk; a plan that cannot be taken is an event."""
+    with supervised(tmp_path) as held:
+        ready(held)
+        held.write_plan(replace(held.plan, profile="cost"))
+        assert held.process is not None
+        held.process.send_signal(signal.SIGHUP)
+        until(lambda: held.ask()["profile"] == "cost", "the new plan")
+        held.home.plan.write_text("{")
+        held.process.send_signal(signal.SIGHUP)
+        until(lambda: ("apply", "", "failed") in held.events(), "the event")
+        assert held.ask()["profile"] == "cost"
