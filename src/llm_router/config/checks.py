@@ -108,8 +108,8 @@ def _provider(name: str, provider: ProviderPart) -> Iterator[Finding]:
 def _models(
     settings: Settings, models: Mapping[str, Sequence[str]], at: KeyPath, profile: ProfilePart | None = None
 ) -> Iterator[Finding]:
-    raw = {model.model_name for model in settings.litellm.base.model_list}
-    raw |= {model.model_name for model in profile.litellm.model_list} if profile else set()
+    listed = profile.litellm.model_list if profile else ()
+    raw = {model.model_name for model in listed or settings.litellm.base.model_list}
     known = [*settings.providers, *([RAW_PROVIDER] if raw else [])]
     for alias, candidates in models.items():
         for index, candidate in enumerate(candidates):
@@ -123,16 +123,29 @@ def _models(
 def _profile(settings: Settings, name: str, profile: ProfilePart) -> Iterator[Finding]:
     here: KeyPath = ("profiles", name)
     yield from _models(settings, profile.models, (*here, "models"), profile)
+    yield from _left_out(settings, profile, here)
     if not profile.model_fields_set:
         yield here, "the profile is empty; give it at least `description` or `retries`"
     aliases = [*settings.models, *profile.models]
     if not is_as_shipped(name, profile):
         for alias, other in profile.fallbacks.items():
             for wanted in (alias, other):
-                if wanted not in aliases and (wanted == alias or wanted.partition("/")[0] not in settings.providers):
+                if wanted == other and set(other) & set("*?["):
+                    yield (*here, "fallbacks", alias), "a fallback is a name that can be asked for, not a pattern"
+                elif wanted not in aliases and (wanted == alias or wanted.partition("/")[0] not in settings.providers):
                     yield (*here, "fallbacks", alias), unknown("model", wanted, aliases)
     if cycle := _cycle({alias: [other] for alias, other in profile.fallbacks.items()}):
         yield (*here, "fallbacks", cycle[0]), f"the fallbacks lead back to where they began: {' -> '.join(cycle)}"
+
+
+def _left_out(settings: Settings, profile: ProfilePart, at: KeyPath) -> Iterator[Finding]:
+    """A profile's own model list replaces the base's as a whole, so it must hold what the models still name."""
+    held = {model.model_name for model in profile.litellm.model_list}
+    for alias, candidates in settings.models.items() if held else ():
+        for candidate in candidates if alias not in profile.models else ():
+            provider, _, model = candidate.partition("/")
+            if provider == RAW_PROVIDER and model != "*" and model not in held:
+                yield (*at, "litellm", "model_list"), f"leaves out `{model}`, which `models.{alias}` names"
 
 
 def is_as_shipped(name: str, profile: ProfilePart) -> bool:

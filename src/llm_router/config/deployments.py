@@ -62,6 +62,7 @@ class Deployments:
         if gone := [name for name in self._base.models if name not in own.models]:
             named = ", ".join(f"`{name}`" for name in gone)
             self.notes.append(f"a profile's own model list left out {named}; profiles now add to `models`")
+        own.raw += [entry for entry in self.raw if entry["model_name"] not in own.models] if own.raw else []
         return own
 
     def alias(self, aliases: Mapping[str, str]) -> None:

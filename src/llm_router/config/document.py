@@ -76,6 +76,9 @@ def decode(text: str, place: str) -> Document:
             raise _broken(place, _line(node), "the file must be a mapping, such as `config_version: 3`")
         lines = _Walk(place).lines_of(node)
         value = loader.construct_document(node) if as_json is None else as_json
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise _broken(place, 0, "the file holds half of a surrogate pair, which is no character") from None
     except yaml.YAMLError as error:
         raise _broken(place, *_told(error)) from None
     except (ValueError, OverflowError, RecursionError) as error:

@@ -87,12 +87,19 @@ def _settings(held: Document, overrides: Sequence[Override]) -> Settings:
         settings = Settings.model_validate(_overridden(with_embedded(held.value), overrides))
     except ValidationError as error:
         known = {problem.path for problem in literals}
-        schema = [_translated(details, held, overrides) for details in error.errors(include_url=False)]
+        schema = [_translated(details, held, overrides) for details in _told_apart(error)]
         raise _sorted([*literals, *(problem for problem in schema if problem.path not in known)]) from None
     problems = [*literals, *(_found(held, path, message, overrides) for path, message in checks.findings(settings))]
     if problems:
         raise _sorted(problems)
     return settings
+
+
+def _told_apart(error: ValidationError) -> list[ErrorDetails]:
+    """The errors without those that follow from another: a list whose one item is refused is not an empty list."""
+    found = error.errors(include_url=False)
+    inside = {details["loc"][:length] for details in found for length in range(len(details["loc"]))}
+    return [details for details in found if details["type"] != "too_short" or details["loc"] not in inside]
 
 
 def _sorted(problems: list[Problem]) -> ConfigError:

@@ -69,6 +69,8 @@ def _candidate(value: str) -> str:
     provider, slash, model = value.partition("/")
     if not slash or not provider or not _MODEL_NAME.fullmatch(model):
         raise _refuse("must be `provider/model`, for example `sandbox/echo-1`")
+    if "*" in model and model != "*":
+        raise _refuse("`*` stands alone: `provider/*` passes on the name that was asked for")
     return value
 
 
@@ -110,6 +112,12 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _plain(value: str) -> str:
+    if "\0" in value:
+        raise _refuse("holds a null character")
+    return value
+
+
 def _host(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise _refuse("must be a host name or an address, without a scheme or a port")
@@ -144,9 +152,9 @@ Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(_size), Field(ge=1024, le=4 * 1024**3)]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_plain)]
 # `strict=False` lets a list become a tuple; the items stay strict.
-EnvironmentValue = Annotated[str, AfterValidator(_literal_or_reference)]
+EnvironmentValue = Annotated[str, AfterValidator(_plain), AfterValidator(_literal_or_reference)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Candidates = Annotated[
     tuple[Annotated[str, AfterValidator(_candidate)], ...], BeforeValidator(_listed), Field(strict=False, min_length=1)
@@ -223,7 +231,7 @@ class ServicePart(Part):
     """`services.NAME`: a further supervised command."""
 
     command: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-    cwd: str = ""
+    cwd: Annotated[str, AfterValidator(_plain)] = ""
     environment: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], EnvironmentValue] = {}
     host: Host = "127.0.0.1"
     port: Port | None = None

@@ -56,6 +56,15 @@ def told(text, tmp_path):
             "f:2: profiles.mine.fallbacks.router-default: the fallbacks lead back to where they began: "
             "router-default -> router-default",
         ),
+        (
+            "profiles: {mine: {fallbacks: {router-default: claude-*}}}\n",
+            "f:2: profiles.mine.fallbacks.router-default: a fallback is a name that can be asked for, not a pattern",
+        ),
+        (
+            "litellm: {base: {model_list: [{model_name: a, litellm_params: {model: x}}]}}\nmodels: {m: litellm/a}\n"
+            "profiles: {mine: {litellm: {model_list: [{model_name: b, litellm_params: {model: x}}]}}}\n",
+            "f:4: profiles.mine.litellm.model_list: leaves out `a`, which `models.m` names",
+        ),
         ("profile: balancd\n", "f:2: profile: there is no profile `balancd`; did you mean `balanced`?"),
         (
             "gateway:\n  host: 0.0.0.0\n  client_keys: []\n",

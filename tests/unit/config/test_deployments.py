@@ -122,10 +122,19 @@ def test_aliases():
     assert deployments.models == {"a": ["api-example-com/x"], "b": ["api-example-com/x"]}
 
 
+def test_a_profiles_own_list_keeps_what_models_still_name():
+    """What only LiteLLM serves is listed in the profile as well, since lists are replaced as a whole."""
+    deployments = taken(entry("a", "bedrock/a"), entry("b"))
+    own = deployments.overlay([entry("b", "bedrock/b")], ("profiles", "model_list"))
+
+    assert own.raw == [entry("b", "bedrock/b"), entry("a", "bedrock/a")]
+
+
 def test_a_profiles_own_list():
     """It adds to the models; what it left out is said."""
     deployments = taken(entry("a"), entry("b"))
     own = deployments.overlay([entry("a", "bedrock/z")], ("profiles", "model_list"))
 
     assert (own.models, own.raw) == ({"a": ["litellm/a"]}, [entry("a", "bedrock/z")])
-    assert deployments.notes[-1] == "a profile's own model list left out `b`; profiles now add to `models`"
+    assert deployments.overlay([entry("c", "openai/z")], ("profiles", "model_list")).raw == []
+    assert deployments.notes[0] == "a profile's own model list left out `b`; profiles now add to `models`"

@@ -66,6 +66,8 @@ def test_json_with_tabs():
             "f.yaml:1: the tag `tag:yaml.org,2002:python/object:os.system` is not known here",
         ),
         ("a: !!binary eA==\n", "f.yaml:1: the tag `tag:yaml.org,2002:binary` is not known here"),
+        ('a: "\\ud800"\n', "f.yaml: the file holds half of a surrogate pair, which is no character"),
+        ('{"a\\ud800": 1}', "f.yaml: the file holds half of a surrogate pair, which is no character"),
         ("a: *nowhere\n", "f.yaml:1: the YAML is broken: found undefined alias 'nowhere'"),
         ("a: &x [*x]\n", "f.yaml:1: the file is nested too deeply, or an alias holds itself"),
         ("a: b\x07\n", "f.yaml: the YAML is broken: the file holds a character that is not allowed"),

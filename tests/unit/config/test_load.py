@@ -166,6 +166,14 @@ def test_a_profile_is_laid_over_the_one_that_ships(tmp_path):
             MINIMAL + "models:\n  a: echo-1\n",
             "router.yaml:3: models.a[0]: must be `provider/model`, for example `sandbox/echo-1`",
         ),
+        (
+            MINIMAL + "models:\n  a: sandbox/gpt-*\n",
+            "router.yaml:3: models.a[0]: `*` stands alone: `provider/*` passes on the name that was asked for",
+        ),
+        (
+            MINIMAL + 'services:\n  a: {command: ["x\\0"]}\n',
+            "router.yaml:3: services.a.command[0]: holds a null character",
+        ),
         (MINIMAL + "models:\n  a: []\n", "router.yaml:3: models.a: must not be empty"),
         (
             MINIMAL + "services:\n  a: {command: ls}\n",

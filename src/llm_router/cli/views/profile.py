@@ -20,7 +20,8 @@ def switched_lines(home: Home, outcome: "Switched") -> Iterator[str]:
     else:
         yield "applied=yes"
         yield "gateway:configured"
-        yield "litellm:replaced" if outcome.applied.get("translator_replaced") else "litellm:kept"
+        if outcome.activation.plan.translator.enabled:
+            yield "litellm:replaced" if outcome.applied.get("translator_replaced") else "litellm:kept"
 
 
 def problem_lines(outcome: "Switched") -> Iterator[str]:
