@@ -1,0 +1,135 @@
+"""A gateway process with plans made in a line, and clients that ask it."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from llm_router.home import Home, write_private
+from llm_router.routing.plan import (
+    Candidate,
+    GatewaySettings,
+    Model,
+    Plan,
+    Policy,
+    Timeouts,
+    TranslatorSettings,
+    Upstream,
+    Wire,
+)
+from llm_router.testing.gateways import RunningGateway, running_gateway
+from support.rawhttp import PATIENCE, Headers, Message, ask
+
+CLIENT_KEY = "client-key-1"
+UPSTREAM_KEY = "sk-upstream-canary-91c2"
+PATHS = {
+    Wire.CHAT: "/v1/chat/completions",
+    Wire.RESPONSES: "/v1/responses",
+    Wire.MESSAGES: "/v1/messages",
+    Wire.EMBEDDINGS: "/v1/embeddings",
+}
+QUICK = Timeouts(connect=2, first_byte=5, idle=5, translator=5)
+GENERATING = (Wire.CHAT, Wire.RESPONSES, Wire.MESSAGES)
+
+
+def upstream(name: str, url: str, *wires: Wire, kind: str = "openai", key: str = "env:UP_KEY") -> Upstream:
+    """An account behind `url`; all wires when none is named."""
+    base = f"{url}/v1" if kind == "openai" else url
+    return Upstream(name, kind, base, wires or tuple(Wire), key=key)
+
+
+def body_for(model: str = "m", **members: object) -> bytes:
+    return json.dumps({"model": model, **members}).encode()
+
+
+@dataclass(slots=True)
+class Stage:
+    """The process and the ways to it."""
+
+    gateway: RunningGateway
+    home: Home
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        return self.gateway.port
+
+    def plan(
+        self,
+        upstreams: Mapping[str, Upstream],
+        models: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        timeouts: Timeouts = QUICK,
+        fallbacks: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Plan:
+        """A plan in which `m` is answered by every upstream in order, unless `models` says otherwise."""
+        named = models if models is not None else {"m": tuple(f"{name}/real-{name}" for name in upstreams)}
+        return Plan(
+            "test",
+            GatewaySettings(**{"client_keys": ("file:keys/local.key",), "timeouts": timeouts, **settings}),
+            TranslatorSettings(),
+            upstreams,
+            tuple(
+                Model(name, tuple(Candidate(*candidate.split("/", 1)) for candidate in candidates))
+                for name, candidates in named.items()
+            ),
+            Policy(fallbacks=fallbacks or {}),
+        )
+
+    def configure(
+        self,
+        upstreams: Mapping[str, Upstream],
+        models: Mapping[str, tuple[str, ...]] | None = None,
+        *,
+        translator: Mapping[str, object] | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        **plan: Any,
+    ) -> dict[str, Any]:
+        """Put a plan in force; returns the gateway's answer."""
+        text = self.plan(upstreams, models, **plan).to_json()
+        reply = self.gateway.call("configure", plan=json.loads(text), endpoints=endpoints or {}, translator=translator)
+        assert reply["ok"], reply
+        return reply
+
+    def direct(self, port: int, *wires: Wire, **plan: Any) -> None:
+        """One upstream `up` on `port` that answers for `m` as `real-up`."""
+        self.configure({"up": upstream("up", f"http://127.0.0.1:{port}", *wires)}, **plan)
+
+    async def ask(
+        self,
+        wire: Wire = Wire.CHAT,
+        body: bytes | None = None,
+        headers: Headers = (),
+        *,
+        path: str = "",
+        method: str = "POST",
+        port: int = 0,
+    ) -> Message:
+        """One request with the right key on a connection of its own."""
+        sent = body_for() if body is None else body
+        shown = [("authorization", f"Bearer {CLIENT_KEY}"), *headers]
+        return await ask(port or self.port, method, path or PATHS[wire], sent, shown)
+
+    def stats(self) -> dict[str, Any]:
+        return self.gateway.call("stats")
+
+    def is_idle(self) -> None:
+        """Wait, within bounds, until nothing is in flight."""
+        by = time.monotonic() + PATIENCE
+        while self.stats()["in_flight"] != 0:
+            assert time.monotonic() < by, self.stats()
+
+
+@contextmanager
+def staged_gateway(folder: Path) -> Iterator[Stage]:
+    """A gateway with a client key, and an upstream key in its environment, that has an empty plan."""
+    home = Home(folder / ".router")
+    home.create()
+    write_private(home.local_key, f"{CLIENT_KEY}\n".encode())
+    empty = Plan("empty", GatewaySettings(client_keys=("file:keys/local.key",)), TranslatorSettings(), {}, ())
+    with running_gateway(home.root, empty, environment={"UP_KEY": UPSTREAM_KEY}) as gateway:
+        yield Stage(gateway, home)
