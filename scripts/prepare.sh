@@ -101,9 +101,12 @@ fi
 new_enough .venv/bin/python && { [ -x .venv/bin/uv ] || .venv/bin/python -m pip --version >/dev/null 2>&1; } || make_venv
 install_uv
 
-first=--quiet
-[ -e .venv/bin/router ] || first=--compile-bytecode
+first=
+if [ ! -e .venv/bin/router ]; then
+    say "Packages  from uv.lock"
+    first=--compile-bytecode
+fi
 unset VIRTUAL_ENV PYTHONPATH PYTHONHOME
 UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON="$PWD/.venv/bin/python" \
-    .venv/bin/uv sync --locked "$first" "$@" ||
+    .venv/bin/uv sync --quiet --locked $first "$@" ||
     fail "The locked packages could not be installed" "Look at what uv says above, then run $0 again"

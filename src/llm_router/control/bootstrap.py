@@ -40,7 +40,7 @@ def bootstrap(
     """Make what is missing and leave the rest alone. Raises HomeError, InstallFailed."""
     from llm_router.secrets.keys import create_local_key
 
-    changed = [f"made `{folder}` private" for folder in home.create()]
+    changed = _folders(home)
     if not config.exists():
         from llm_router.config.default import write_default_config
 
@@ -56,6 +56,12 @@ def bootstrap(
     if changed:
         _note(home, changed)
     return Done(tuple(changed), key.reveal() if key is not None else "")
+
+
+def _folders(home: Home) -> list[str]:
+    existed = home.root.exists()
+    made = home.create()
+    return [f"made `{folder}` private" for folder in made] if existed else [f"made `{home.root}`, private to you"]
 
 
 def missing(home: Home, config: Path) -> tuple[Missing, ...]:
