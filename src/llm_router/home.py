@@ -84,6 +84,11 @@ class Home:
         return self.runtime / "events.log"
 
     @property
+    def ledger(self) -> Path:
+        """One row for each client request; not in `runtime`, because it cannot be generated anew."""
+        return self.root / "ledger.sqlite"
+
+    @property
     def supervisor_identity(self) -> Path:
         """Pid and start time of the supervisor."""
         return self.runtime / "supervisor.json"

@@ -1,4 +1,4 @@
-"""What limits are counted by: the session a request belongs to, its messages, its output cap and the size of its prompt."""
+"""What limits are counted by: a request's session, its messages, its output cap and the size of its prompt."""
 
 import json
 import re
@@ -35,11 +35,12 @@ CAP_MEMBERS: Mapping[Wire, tuple[str, ...]] = {
     Wire.MESSAGES: ("max_tokens",),
     Wire.EMBEDDINGS: (),
 }
-_LETTERS_ESCAPED = re.compile(rb"\\u00[567]")
+_ESCAPED_ASCII = b"\\u00"
 
 # Pictures and files travel as base64. A model sees an image of some 1600 tokens, or pages, not a text of that length.
-_LONG_BODY = 16 * 1024
-_ENCODED = re.compile(rb"[A-Za-z0-9+/_-]{4096,}")
+_ENCODED_MARKS = (b"base64", b'"input_audio"')
+_ENCODED = re.compile(rb"(?:data:[^,]{0,100},)?[A-Za-z0-9+/_=\\-]+")
+_SHORTEST_ENCODED = 4096
 _TOKENS_OF_AN_IMAGE = 1600
 _ENCODED_BYTES_PER_TOKEN = 512
 
@@ -77,7 +78,7 @@ def read_limit_facts(wire: Wire, held: Mapping[str, Any], headers: Mapping[str, 
 
 
 def opening_texts(held: Mapping[str, Any]) -> str:
-    """The beginning of a conversation, which stays the same while it goes on: a hash of it stands in for a session id."""
+    """The beginning of a conversation, which stays as it is: a hash of it stands in where no session id is sent."""
     found: list[str] = []
     for said in (held.get("instructions"), held.get("system"), held.get("messages"), held.get("input")):
         for text in _texts(said):
@@ -89,11 +90,13 @@ def opening_texts(held: Mapping[str, Any]) -> str:
 
 def estimate_prompt(body: bytes) -> int:
     """Tokens that a request's body may have, where encoded pictures and files count as such."""
-    if len(body) < _LONG_BODY:
+    if not any(mark in body for mark in _ENCODED_MARKS):
         return estimate_tokens(body)
-    encoded = [len(run) for run in _ENCODED.findall(body)]
-    text = _ENCODED.sub(b"", body) if encoded else body
-    return estimate_tokens(text) + sum(_TOKENS_OF_AN_IMAGE + size // _ENCODED_BYTES_PER_TOKEN for size in encoded)
+    texts = body.split(b'"')
+    encoded = [len(text) for text in texts if len(text) >= _SHORTEST_ENCODED and _ENCODED.fullmatch(text)]
+    rest = [text for text in texts if len(text) < _SHORTEST_ENCODED or not _ENCODED.fullmatch(text)]
+    seen = sum(_TOKENS_OF_AN_IMAGE + size // _ENCODED_BYTES_PER_TOKEN for size in encoded)
+    return estimate_tokens(b'"'.join(rest)) + seen
 
 
 def clamp_output_cap(body: bytes, facts: LimitFacts, cap: int, *, absent: str = "") -> bytes:
@@ -124,7 +127,7 @@ def _within(value: object, cap: int) -> bool:
 
 def _stands_once(body: bytes, names: tuple[str, ...]) -> bool:
     """Whether the cap that was read is the only one: a member may stand twice, and upstreams differ in which counts."""
-    return sum(body.count(f'"{name}"'.encode()) for name in names) == 1 and not _LETTERS_ESCAPED.search(body)
+    return sum(body.count(f'"{name}"'.encode()) for name in names) == 1 and _ESCAPED_ASCII not in body
 
 
 def _sessions(held: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
