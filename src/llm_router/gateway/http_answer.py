@@ -23,6 +23,7 @@ class HttpAnswer:
         "_unproductive",
         "complete",
         "has_begun",
+        "has_excess",
         "has_head",
         "has_news",
         "headers",
@@ -48,6 +49,7 @@ class HttpAnswer:
         self.status = 0
         self.held = 0  # bytes of the body that wait to be taken
         self.has_begun = False  # some byte has come
+        self.has_excess = False  # something has come behind a whole answer
         self.has_head = False
         self.has_news = False  # a reader that waits should look again; cleared by whoever waits
         self.complete = False
@@ -61,6 +63,7 @@ class HttpAnswer:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.keeps_alive = False
+            self.has_excess = self.complete
             if not self.complete:  # what comes behind a whole answer does not spoil it
                 raise NotHttp("the upstream's answer is not HTTP that can be read") from error
         if self._unproductive > MOST_HEAD_BYTES and not self.complete:
@@ -94,7 +97,7 @@ class HttpAnswer:
     def on_message_begin(self) -> None:
         """An answer begins, or a second one that nobody asked for."""
         if self.complete:
-            self.keeps_alive = False
+            self.keeps_alive, self.has_excess = False, True
         else:
             self.headers = []
 
@@ -126,7 +129,7 @@ class HttpAnswer:
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
         if self.complete:
-            self.keeps_alive = False
+            self.keeps_alive, self.has_excess = False, True
             return
         self._unproductive = 0
         self._chunks.append(body)

@@ -110,7 +110,9 @@ class HttpConnection(asyncio.Protocol):
             self._raise_failure()
 
     async def read(self, seconds: float, late: Reason) -> bytes:
-        """The next bytes of the body, all that have come; b"" at its end. Raises UpstreamFailure."""
+        """The next bytes of the body, all that have come; b"" at its end. Raises UpstreamFailure with the reason `late`
+        when none come within `seconds`: of this call, or of the request when the reason is its first byte.
+        """
         answer = self._answer
         if not answer.held and not answer.complete and self._failure is None:
             await self._wait(seconds, late)
@@ -182,10 +184,12 @@ class HttpConnection(asyncio.Protocol):
     async def _wait(self, seconds: float, late: Reason) -> None:
         self._answer.has_news = False
         self._late, self._seconds = late, seconds
-        self._deadline = self._loop.time() + seconds
+        now = self._loop.time()
+        # The wait for the first byte goes on from the head to the body; any other begins anew.
+        self._deadline = (self._asked_at if late is Reason.FIRST_BYTE_TIMEOUT else now) + seconds
         # One timer serves many waits: it looks at the deadline when it fires. Only a sooner deadline needs a new one.
         if self._timer is None or self._timer_at > self._deadline:
-            self._set_timer(seconds)
+            self._set_timer(max(0.0, self._deadline - now))
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -206,7 +210,8 @@ class HttpConnection(asyncio.Protocol):
         if left > 0.001:
             self._set_timer(left)
         else:
-            self._fail(self._late, f"nothing came for {self._seconds:g} s")
+            said = "no answer within" if self._late is Reason.FIRST_BYTE_TIMEOUT else "nothing came for"
+            self._fail(self._late, f"{said} {self._seconds:g} s")
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

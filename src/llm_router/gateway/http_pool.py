@@ -1,6 +1,7 @@
 """Connections to upstreams: opened when none is idle, kept for the next request for a while."""
 
 import asyncio
+import os
 import socket
 import ssl
 from functools import cached_property
@@ -68,7 +69,7 @@ class HttpPool:
             name = target.host if proxy is None else proxy.host
             raise UpstreamFailure(Reason.DNS, f"the name `{name}` is not known") from error
         except OSError as error:
-            raise UpstreamFailure(Reason.CONNECT, (error.strerror or type(error).__name__).lower()) from error
+            raise UpstreamFailure(Reason.CONNECT, _plain(error)) from error
 
     async def close(self) -> None:
         """Close every connection, and wait until they are gone."""
@@ -118,6 +119,8 @@ class HttpPool:
         await connection.ask(head, b"", float(2**20), no_body=True)
         if not 200 <= connection.answer.status < 300:
             raise UpstreamFailure(Reason.CONNECT, f"the proxy answered {connection.answer.status} to CONNECT")
+        if connection.answer.has_excess:
+            raise UpstreamFailure(Reason.CONNECT, "the proxy spoke into the tunnel that it had opened")
         connection.rest()
         encrypted = await self._loop.start_tls(
             connection.transport, connection, self._trust, server_hostname=target.host
@@ -152,3 +155,7 @@ class HttpPool:
                 del self._idle[key]
         if self._idle:
             self._sweep = self._loop.call_later(KEEP_IDLE_SECONDS / 4, self._close_idle)
+
+
+def _plain(error: OSError) -> str:
+    return (os.strerror(error.errno) if error.errno else type(error).__name__).lower()

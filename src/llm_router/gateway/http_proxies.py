@@ -38,7 +38,7 @@ def proxy_from(url: str) -> Proxy:
 
 
 def takes_no_proxy(host: str, port: int, listed: str) -> bool:
-    """Whether a host is in a `no_proxy` list: names with all below them, addresses, networks, each with a port or not."""
+    """Whether a host is in a `no_proxy` list: names and all below, addresses, networks; with a port or not."""
     for entry in (part.strip().lower() for part in listed.split(",")):
         if entry == "*" or (entry and _is_within(host, entry)):
             return True
@@ -60,6 +60,11 @@ def _is_within(host: str, entry: str) -> bool:
         return False
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine itself, which no proxy can reach in our stead."""
+    return host == "localhost" or _is_within(host, "127.0.0.0/8") or host == "::1"
+
+
 class Proxies:
     """The proxies of an environment: by scheme, `all`, and the hosts of `no_proxy` that take none."""
 
@@ -71,7 +76,9 @@ class Proxies:
     def proxy_for(self, target: Target) -> Proxy | None:
         """The proxy on the way to `target`, or None. Raises UpstreamFailure when it cannot be used."""
         url = self._found.get(target.origin[0]) or self._found.get("all")
-        if not url or takes_no_proxy(target.host, target.port, self._found.get("no", "")):
+        if not url or is_loopback(target.host):
+            return None
+        if takes_no_proxy(target.host, target.port, self._found.get("no", "")):
             return None
         try:
             return proxy_from(url)

@@ -70,7 +70,8 @@ def path_with_query(target: Target, query: str) -> str:
 
 def write_head(method: str, path: str, authority: str, headers: Headers, length: int) -> bytes:
     """The request line and the headers, in the order given, with Host and Content-Length added. Raises ValueError."""
-    lines = [f"{_plain(method)} {path} HTTP/1.1", f"Host: {authority}"]
+    _plain(method)
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {authority}"]
     for name, value in headers:
         if _plain(name) == "host":
             lines[1] = f"Host: {value}"

@@ -1,52 +1,19 @@
-"""The one seam to upstreams: a request out, a reply whose bytes arrive as they come. aiohttp stands behind it.
+"""The one seam to upstreams: a request out, a reply whose bytes arrive as they come, over pooled connections.
 
-Everything that can go wrong on the network becomes an `UpstreamFailure`, whose `reason` is one of `Reason`.
+Everything that can go wrong on the network becomes an `UpstreamFailure`, whose `reason` is one of `Reason`. Redirects
+are not followed, cookies not kept, bodies passed as they are, compressed or not.
 """
 
-import asyncio
-import ipaddress
-import socket
-import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
-from urllib.request import getproxies_environment, proxy_bypass
 
-import aiohttp
-from multidict import CIMultiDict
-from yarl import URL
-
+from llm_router.gateway.http_connection import HttpConnection
+from llm_router.gateway.http_pool import HttpPool
+from llm_router.gateway.http_proxies import Proxies, Proxy
+from llm_router.gateway.http_request import Headers, Target, path_with_query, target_of, write_head
+from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
 from llm_router.routing.plan import Timeouts
 
-_LARGEST_HEADER = 64 * 1024
-_READ_BUFFER = 64 * 1024
-_KEEP_ALIVE = 4.0  # seconds: shorter than the 5 s after which common servers hang up on an idle connection
-
-Headers = Sequence[tuple[str, str]]
-
-
-class Reason(StrEnum):
-    """What failed between the gateway and an upstream."""
-
-    DNS = "dns"
-    CONNECT = "connect"
-    TLS = "tls"
-    CONNECT_TIMEOUT = "connect_timeout"
-    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
-    IDLE_TIMEOUT = "idle_timeout"
-    BROKEN = "broken"
-    PROTOCOL = "protocol"
-
-
-class UpstreamFailure(Exception):
-    """The upstream could not be reached, or its answer broke off."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        """`detail` is for people: it names no key and no header."""
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
+__all__ = ["Headers", "Reason", "UpstreamClient", "UpstreamFailure", "UpstreamReply", "UpstreamRequest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,140 +30,87 @@ class UpstreamRequest:
 class UpstreamReply:
     """Status and headers of an answer; `read` gives its bytes until they end with b""."""
 
-    __slots__ = ("_first_byte_by", "_reply", "_timeouts", "headers", "status")
+    __slots__ = ("_connection", "_pool", "_timeouts", "headers", "status")
 
-    def __init__(self, reply: aiohttp.ClientResponse, timeouts: Timeouts, first_byte_by: float) -> None:
-        """`first_byte_by` is the reading of the loop's clock at which the wait for the first byte ends."""
-        self._reply = reply
+    def __init__(self, connection: HttpConnection, pool: HttpPool, timeouts: Timeouts) -> None:
+        self._connection: HttpConnection | None = connection
+        self._pool = pool
         self._timeouts = timeouts
-        self._first_byte_by = first_byte_by
-        self.status = reply.status
-        self.headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in reply.raw_headers]
+        self.status = connection.answer.status
+        self.headers = connection.answer.headers  # (name in small letters, value), as they came
 
     @property
     def is_stream(self) -> bool:
         """Whether the answer is server-sent events."""
-        return self._reply.headers.get("content-type", "").lower().startswith("text/event-stream")
+        return self.header("content-type").lower().startswith("text/event-stream")
 
     def header(self, name: str) -> str:
-        """One header's value, or an empty text."""
-        return self._reply.headers.get(name, "")
+        """One header's value, the first when it repeats, or an empty text. `name` in small letters."""
+        for held, value in self.headers:
+            if held == name:
+                return value
+        return ""
 
     async def read(self, *, first: bool = False) -> bytes:
         """The next bytes, as they arrived; b"" at the end. Raises UpstreamFailure."""
-        by = self._first_byte_by if first else asyncio.get_running_loop().time() + self._timeouts.idle
-        try:
-            async with asyncio.timeout_at(by):
-                return await self._reply.content.readany()
-        except TimeoutError as error:
-            if first:
-                raise _timed_out(error, self._timeouts) from error
-            raise UpstreamFailure(Reason.IDLE_TIMEOUT, f"nothing came for {self._timeouts.idle:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamFailure(Reason.BROKEN, "the answer broke off") from error
+        if self._connection is None:
+            raise UpstreamFailure(Reason.BROKEN, "the answer has been given up")
+        if first:
+            return await self._connection.read(self._timeouts.first_byte, Reason.FIRST_BYTE_TIMEOUT)
+        return await self._connection.read(self._timeouts.idle, Reason.IDLE_TIMEOUT)
 
     def close(self) -> None:
-        """Give the connection up: kept for the next call when the answer was read whole, else cut."""
-        if self._reply.content.at_eof():
-            self._reply.release()
-        else:
-            self._reply.close()
+        """Give the connection up: kept for the next call when the whole answer has come, else cut."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.give_back(connection)
 
 
 class UpstreamClient:
-    """Pooled connections to upstreams. Needs a running event loop."""
+    """Pooled connections to upstreams. Made where an event loop runs."""
 
-    def __init__(self) -> None:
-        self._session = _session()
-        self._proxies = getproxies_environment()
+    def __init__(self, proxies: Proxies | None = None) -> None:
+        """`proxies` are the environment's by default."""
+        self._pool = HttpPool()
+        self._proxies = proxies if proxies is not None else Proxies()
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamReply:
         """Send one request and wait for the head of its answer. Raises UpstreamFailure."""
-        proxy = self._proxy_for(request) if self._proxies else None
-        first_byte_by = asyncio.get_running_loop().time() + timeouts.connect + timeouts.first_byte
         try:
-            async with asyncio.timeout_at(first_byte_by):
-                reply = await self._session.request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    data=request.body or None,
-                    headers=CIMultiDict(request.headers),
-                    allow_redirects=False,
-                    proxy=proxy,
-                    timeout=_connect_within(timeouts.connect),
-                )
-        except TimeoutError as error:
-            raise _timed_out(error, timeouts) from error
-        except aiohttp.ClientError as error:
-            raise _translate(error) from error
-        except OSError as error:
-            raise UpstreamFailure(Reason.CONNECT, _plain(error)) from error
+            base, _, query = request.url.partition("?")
+            target = target_of(base)
+            proxy = None if request.is_local or self._proxies.is_empty else self._proxies.proxy_for(target)
+            head = _head(request, target, query, proxy)
         except ValueError as error:
-            raise UpstreamFailure(Reason.PROTOCOL, "the upstream's address or answer cannot be used") from error
-        return UpstreamReply(reply, timeouts, first_byte_by)
+            raise UpstreamFailure(Reason.PROTOCOL, f"the request cannot be sent: {error}") from error
+        connection = self._pool.take((target.origin, proxy))
+        if connection is not None:
+            try:
+                return await self._ask(connection, request, head, timeouts)
+            except UpstreamFailure:
+                if not connection.was_stale:
+                    raise
+        connection = await self._pool.open(target, proxy, timeouts.connect)
+        return await self._ask(connection, request, head, timeouts)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._pool.close()
 
-    def _proxy_for(self, request: UpstreamRequest) -> str | None:
-        url = URL(request.url)
-        if request.is_local or url.host is None or _is_loopback(url.host) or proxy_bypass(url.host):
-            return None
-        return self._proxies.get(url.scheme) or self._proxies.get("all")
-
-
-@cache
-def _connect_within(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, connect=seconds)
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether `host` is this machine itself, which no proxy can reach in our stead."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    async def _ask(
+        self, connection: HttpConnection, request: UpstreamRequest, head: bytes, timeouts: Timeouts
+    ) -> UpstreamReply:
+        try:
+            await connection.ask(head, request.body, timeouts.first_byte, no_body=request.method == "HEAD")
+        except BaseException:
+            connection.abort()
+            raise
+        return UpstreamReply(connection, self._pool, timeouts)
 
 
-def _session() -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=30)
-    return aiohttp.ClientSession(
-        connector=connector,
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        max_line_size=_LARGEST_HEADER,
-        max_field_size=_LARGEST_HEADER,
-        read_bufsize=_READ_BUFFER,
-    )
-
-
-def _timed_out(error: TimeoutError, timeouts: Timeouts) -> UpstreamFailure:
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return UpstreamFailure(Reason.CONNECT_TIMEOUT, f"no connection within {timeouts.connect:g} s")
-    return UpstreamFailure(Reason.FIRST_BYTE_TIMEOUT, f"no answer within {timeouts.first_byte:g} s")
-
-
-def _translate(error: aiohttp.ClientError) -> UpstreamFailure:
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return UpstreamFailure(Reason.DNS, f"the name `{error.host}` is not known")
-        case aiohttp.ClientSSLError():
-            return UpstreamFailure(Reason.TLS, f"no trusted connection to `{error.host}`")
-        case aiohttp.ClientConnectorError():
-            held = error.os_error
-            if isinstance(held, ssl.SSLError):
-                return UpstreamFailure(Reason.TLS, f"no trusted connection to `{error.host}`")
-            if isinstance(held, socket.gaierror):
-                return UpstreamFailure(Reason.DNS, f"the name `{error.host}` is not known")
-            return UpstreamFailure(Reason.CONNECT, _plain(held))
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | aiohttp.ClientPayloadError():
-            return UpstreamFailure(Reason.BROKEN, "the upstream hung up before it answered")
-        case _:
-            return UpstreamFailure(Reason.PROTOCOL, "the upstream's answer is not HTTP that can be read")
-
-
-def _plain(error: OSError) -> str:
-    return (error.strerror or type(error).__name__).lower()
+def _head(request: UpstreamRequest, target: Target, query: str, proxy: Proxy | None) -> bytes:
+    path = path_with_query(target, query)
+    if proxy is None or target.is_tls:
+        return write_head(request.method, path, target.authority, request.headers, len(request.body))
+    whole = f"http://{target.authority}{path}"
+    return write_head(request.method, whole, target.authority, [*request.headers, *proxy.headers], len(request.body))
