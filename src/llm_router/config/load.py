@@ -73,7 +73,7 @@ def decode(held: Document, path: Path, *, overrides: Sequence[Override] = ()) ->
     """Validate a decoded file, of any version. Raises ConfigError."""
     older = migrate.is_older(held.value)
     migration = migrate.migrate(held, path.parent) if older else None
-    current = Document(held.place, migration.document, {}) if migration else held
+    current = Document(held.place, migration.document, migration.lines) if migration else held
     settings = _settings(current, overrides)
     return Loaded(settings, path, current, tuple(overrides), migration.notices if migration else (), older)
 

@@ -36,6 +36,7 @@ class Migration:
 
     document: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)  # of the older file, for the paths of the new document
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -80,7 +81,24 @@ def migrate(held: Document, folder: Path) -> Migration:
         "profiles": profiles,
         "profile": DEFAULT_PROFILE if DEFAULT_PROFILE in profiles or not profiles else next(iter(profiles)),
     }
+    result.lines = _lines(held)
     return result
+
+
+def _lines(held: Document) -> dict[KeyPath, int]:
+    """Where the parts of the new document stood in the older file."""
+    listed: KeyPath = ("litellm_base", "model_list")
+    moved: dict[KeyPath, KeyPath] = {
+        ("gateway",): ("litellm_base",),
+        ("litellm",): ("litellm_base",),
+        ("providers",): listed,
+        ("models",): listed,
+    }
+    for part in ("services", "profiles"):
+        moved |= {(part, _slug(name)): (part, name) for name in held.value.get(part) or {}}
+    for index, entry in enumerate((held.value.get("litellm_base") or {}).get("model_list") or []):
+        moved[("models", entry["model_name"])] = (*listed, index)
+    return {new: line for new, old in moved.items() if (line := held.line_of(old))}
 
 
 def _check(held: Document) -> None:

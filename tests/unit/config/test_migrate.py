@@ -213,6 +213,14 @@ def test_numbers_of_the_base_reach_every_profile():
             "f:4: litellm_base.model_list[0]: needs `model_name` and `litellm_params.model`",
         ),
         (
+            "config_version: 1\nprofiles:\n  Mine: {litellm_settings: {num_retries: -1}}\n",
+            "f:3: profiles.mine.retries: must be greater than or equal to 0",
+        ),
+        (
+            f"config_version: 1\nlitellm_base:\n  model_list:\n    - {MODEL.replace(': a', ': a b')}\n",
+            "f:4: models.a b: a model's name is 1 to 200 characters without white space",
+        ),
+        (
             f"config_version: 1\nlitellm_base:\n  model_list:\n    - {MODEL.replace('os.environ/K', 'canary')}\n",
             "f:4: litellm_base.model_list[0].litellm_params.api_key: a key never stands in the configuration itself",
         ),
