@@ -25,6 +25,7 @@ from llm_router.wire.formats import Wire
 LARGEST_COUNT = 10**12
 # A usage object is far shorter; so much is looked at when the event around it came in pieces.
 _LONGEST_REPORT = 8192
+_LONGEST_TIER = 40
 _REPORT = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _STRING = rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
@@ -38,7 +39,9 @@ _STREAMED_WORDS = {
 _WHOLE_WORDS = {**_STREAMED_WORDS, Wire.RESPONSES: re.compile(rb'"(?:text|arguments)' + _STRING)}
 # First bytes of three-byte characters that are kana, Han, Hangul and full-width forms.
 _CJK = bytes([*range(0xE3, 0xEE), 0xEF])
-_ORDINARY_TIERS = frozenset({"auto", "default", "on_demand", "standard"})
+# Members beside the counts that say that other prices apply, and what they say when none do.
+_TIERS = ("service_tier", "speed", "inference_geo")
+_ORDINARY_TIERS = frozenset({"", "auto", "default", "global", "not_available", "on_demand", "standard"})
 
 
 class Source(StrEnum):
@@ -60,7 +63,7 @@ class Usage:
     reasoning: int = 0
     source: Source = Source.REPORTED
     cache_write_hour: int = 0  # the part of `cache_write` that is kept for an hour, which has a price of its own
-    tier: str = ""  # the service tier, when it is not the ordinary one: it has prices of its own
+    tier: str = ""  # the service tier, speed or region, when it is not the ordinary one: it has prices of its own
 
 
 MISSING = Usage(source=Source.MISSING)
@@ -200,8 +203,15 @@ def _report_of(wire: Wire, held: Mapping[str, Any]) -> tuple[dict[str, Any], str
         report = _misplaced(held)
     if not isinstance(report, dict):
         return None
-    tier = report.get("service_tier") or held.get("service_tier")
-    return report, tier if isinstance(tier, str) and tier not in _ORDINARY_TIERS else ""
+    return report, _tier(report, held)
+
+
+def _tier(report: Mapping[str, Any], held: Mapping[str, Any]) -> str:
+    for name in _TIERS:
+        value = report.get(name) or held.get(name)
+        if isinstance(value, str) and value not in _ORDINARY_TIERS:
+            return value[:_LONGEST_TIER]
+    return ""
 
 
 def _misplaced(held: Mapping[str, Any]) -> object:
