@@ -14,26 +14,25 @@ from support.product import Product, free_ports
 pytestmark = [pytest.mark.timeout(540)]
 
 QUESTION = [{"role": "user", "content": "hello"}]
-PER_LANE = 25.0
+PLAIN_A_SECOND, STREAMED_A_SECOND = 20.0, 5.0
 SWAPS = 10
 
 
-def lane(name: str, path: str, *, plain: str, streamed: str, **more: Any) -> tuple[Target, Target]:
-    """Half of a lane's requests are plain and half are streamed; both say what a whole answer holds."""
-    body = {"model": "lab", "messages": QUESTION, **more}
-    half = PER_LANE / 2
+def lane(name: str, path: str, end: str) -> tuple[Target, Target]:
+    """25 requests a second, some of them streamed; `end` stands at the end of a whole stream."""
+    body = {"model": "lab", "messages": QUESTION, "max_tokens": 64}
     return (
-        Target(name, path, body, half, plain),
-        Target(name, path, {**body, "stream": True}, half, streamed),
+        Target(name, path, body, PLAIN_A_SECOND, "you said: hello"),
+        Target(name, path, {**body, "stream": True}, STREAMED_A_SECOND, end),
     )
 
 
-# The one upstream speaks chat: chat goes straight through, messages go through LiteLLM.
-DIRECT = lane("direct", "/v1/chat/completions", plain="you said: hello", streamed="[DONE]")
-TRANSLATED = lane("translated", "/v1/messages", plain="you said: hello", streamed="message_stop", max_tokens=64)
+# The one upstream speaks messages: messages go straight through, chat goes through LiteLLM.
+DIRECT = lane("direct", "/v1/messages", "message_stop")
+TRANSLATED = lane("translated", "/v1/chat/completions", "[DONE]")
 
 CONFIGURATION: dict[str, Any] = {
-    "providers": {"lab": {"kind": "sandbox", "wires": ["chat"]}},
+    "providers": {"lab": {"kind": "sandbox", "wires": ["messages"]}},
     "models": {"lab": "lab/echo-1"},
     "profiles": {
         "one": {"models": {"extra": "lab/echo-2"}},

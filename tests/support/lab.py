@@ -37,8 +37,9 @@ class Lab:
 
     def cell(self, backend: str, client: str, upstream: str, cell: tuple[str, str]) -> Line:
         """One cell of the grid: `cell` is task and mode."""
-        lines = self.probe("--wire", client, "--model", f"{backend}-{upstream}")
-        return next(line for line in lines if (line["task"], line["mode"]) == cell)
+        every_wire = [argument for wire in WIRES for argument in ("--wire", wire)]
+        lines = self.probe("--model", f"{backend}-{upstream}", *every_wire)
+        return next(line for line in lines if (line["wire"], line["task"], line["mode"]) == (client, *cell))
 
     def inside(self, *command: str) -> str:
         """What a command prints that runs in the router's network."""

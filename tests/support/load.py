@@ -124,7 +124,7 @@ class Load:
                 status = response.status
                 text = (await response.read()).decode()
             if status != 200 or target.expect not in text:
-                error = f"status {status}: {text[:300]}"
+                error = f"status {status}: {text[:120]} … {text[-240:]}"
         except (aiohttp.ClientError, OSError, TimeoutError) as failure:
             error = f"{type(failure).__name__}: {failure}"
         self.outcomes.append(Outcome(target.lane, began, time.monotonic(), status, error))
