@@ -3,7 +3,7 @@
 A price that is not known is never guessed: the cost is then None. Prices are US dollars per million tokens.
 """
 
-import datetime
+import datetime as dt
 import json
 import math
 import re
@@ -115,17 +115,14 @@ class PriceTable:
                     return price
         return None
 
-    def stale(self, today: datetime.date) -> str | None:
+    def stale(self, today: dt.date) -> str | None:
         """A warning when the shipped prices are old, or None."""
         if not self.date:
             return "There are no shipped prices: costs are unknown"
-        days = (today - datetime.date.fromisoformat(self.date)).days
+        days = (today - dt.date.fromisoformat(self.date)).days
         if days <= STALE_AFTER_DAYS:
             return None
         return f"The shipped prices are of {self.date}, {days} days ago: costs may be off; set your own under `prices`"
-
-
-NO_PRICES = PriceTable()
 
 
 def billing_of(upstream_kind: str) -> Billing:
@@ -167,7 +164,7 @@ def parse_prices(text: bytes) -> PriceTable:
     """Read a price table: `date`, `source` and `models`. Raises PriceTableBroken."""
     try:
         held = json.loads(text)
-        made = datetime.date.fromisoformat(held["date"]).isoformat()
+        made = dt.date.fromisoformat(held["date"]).isoformat()
         shipped = {str(name): _price(name, value, made) for name, value in held["models"].items()}
         return PriceTable(date=made, source=str(held.get("source", "")), shipped=shipped)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -187,7 +184,7 @@ def with_own(table: PriceTable, own: Mapping[str, Any]) -> PriceTable:
     for name, value in own.items():
         try:
             made = value.get("date", CONFIGURED)
-            found[name] = _price(name, value, made.isoformat() if isinstance(made, datetime.date) else str(made))
+            found[name] = _price(name, value, made.isoformat() if isinstance(made, dt.date) else str(made))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise PriceTableBroken(
                 f"The price of `{name}` in `prices` cannot be used",
@@ -228,3 +225,6 @@ def _globs(table: Mapping[str, Price]) -> dict[str, Price]:
 
 def _listed() -> str:
     return ", ".join(f"`{name}`" for name in _NAMES if name not in {"input", "output"})
+
+
+NO_PRICES = PriceTable()
