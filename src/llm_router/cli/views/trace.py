@@ -1,4 +1,4 @@
-"""How `router trace` reads: what was asked, each attempt in order, how it ended, what it cost, what happened beside it."""
+"""How `router trace` reads: what was asked, each attempt in order, how it ended, what it cost, what else happened."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
