@@ -16,7 +16,7 @@ from llm_router.routing.plan import Timeouts
 __all__ = ["Headers", "Reason", "UpstreamClient", "UpstreamFailure", "UpstreamReply", "UpstreamRequest"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one
 class UpstreamRequest:
     """One call. `is_local` keeps it away from any proxy: LiteLLM and the sandbox are reached on loopback only."""
 

@@ -91,7 +91,7 @@ class Model:
     @property
     def is_glob(self) -> bool:
         """Whether the pattern matches more than one name."""
-        return any(mark in self.pattern for mark in "*?[")
+        return "*" in self.pattern or "?" in self.pattern or "[" in self.pattern
 
 
 @dataclass(frozen=True, slots=True)
