@@ -1,8 +1,10 @@
 """A gateway process with plans made in a line, and clients that ask it."""
 
+import asyncio
 import json
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,9 +121,21 @@ class Stage:
 
     def is_idle(self) -> None:
         """Wait, within bounds, until nothing is in flight."""
-        by = time.monotonic() + PATIENCE
-        while self.stats()["in_flight"] != 0:
+        self._wait(lambda in_flight: in_flight == 0)
+
+    async def becomes_busy(self) -> None:
+        """Wait, within bounds, until something is in flight."""
+        await asyncio.to_thread(self._wait, bool)
+
+    async def becomes_idle(self) -> None:
+        """Wait, within bounds, until nothing is in flight, while this loop goes on."""
+        await asyncio.to_thread(self.is_idle)
+
+    def _wait(self, wanted: Callable[[int], bool]) -> None:
+        by, pause = time.monotonic() + PATIENCE, threading.Event()
+        while not wanted(self.stats()["in_flight"]):
             assert time.monotonic() < by, self.stats()
+            pause.wait(0.01)
 
 
 @contextmanager

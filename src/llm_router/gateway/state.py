@@ -103,7 +103,7 @@ class GatewayState:
 
     def _same_process(self, translator: Translator) -> Translator:
         held = self._known.get(translator.generation)
-        if held is None:
+        if held is None or (held.base_url, held.door_digest) != (translator.base_url, translator.door_digest):
             return translator
         held.snapshot = translator.snapshot
         return held

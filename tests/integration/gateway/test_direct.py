@@ -160,7 +160,7 @@ async def test_a_client_that_goes_away_cancels_its_upstream(stage: Stage, stream
             assert await line.chunk() == b"data: 1\n\n"
         line.cut()
         await cancelled.wait()
-        stage.is_idle()
+        await stage.becomes_idle()
 
 
 async def test_connections_to_an_upstream_are_used_again(stage: Stage):

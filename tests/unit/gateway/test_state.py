@@ -70,6 +70,18 @@ def test_a_new_plan_for_the_same_process():
         assert (first.snapshot, first.in_flight) == (new, 1)
 
 
+def test_a_number_that_is_used_again():
+    """Another process under the number of an earlier one is another process."""
+    state, held = GatewayState(), snapshot()
+    state.configure(held, translator(1, held))
+    other = Translator(1, "http://other", Secret("k"), digest("other-door"), held)
+
+    state.configure(held, other)
+
+    assert state.translator is other
+    assert (state.translator_of_door("door-1"), state.translator_of_door("other-door")) == (None, other)
+
+
 async def test_configure_wakes_everybody_who_waits():
     """A waiting request learns of a translator at once, and each time anew."""
     state, held = GatewayState(), snapshot()
