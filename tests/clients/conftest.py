@@ -6,6 +6,9 @@ import pytest
 from support.lab import UPSTREAM_KEY, Lab, configuration
 from support.namespace import Network, empty_network
 from support.product import Product, free_ports
+from support.translator import give
+
+from llm_router.home import Home
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         )
         product.configure(configuration(sandbox_port, mock_port))
         # Packages come from the machine's own network; everything that runs, runs in the empty one.
+        give(Home(product.home))
         Product(product.folder, port, translator_port, environment=product.environment).run("bootstrap")
         try:
             product.run("up")

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from llm_router.home import Home
+from support.translator import give
+
 ROUTER = Path(sys.executable).with_name("router")
 LONGEST_COMMAND = 240.0  # seconds: a bootstrap with nothing cached on a busy machine
 
@@ -36,8 +39,8 @@ def package_environment() -> dict[str, str]:
 class Product:
     """One home under `folder`, with a gateway on `port` and LiteLLM's door on `translator_port`.
 
-    `prefix` stands before every command line, `environment` is added to a clean one; `said` keeps what every command
-    printed.
+    `prefix` stands before every command line, `environment` is added to a clean one; `said` keeps each command with
+    what it printed.
     """
 
     folder: Path
@@ -45,7 +48,7 @@ class Product:
     translator_port: int
     prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    said: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def home(self) -> Path:
@@ -97,7 +100,7 @@ class Product:
             timeout=LONGEST_COMMAND,
             check=False,
         )
-        self.said += [done.stdout, done.stderr]
+        self.said.append((f"router {' '.join(arguments)}", done.stdout + done.stderr))
         assert done.returncode in codes, self.report(arguments, done)
         return done
 
@@ -112,7 +115,8 @@ class Product:
         return next(unit for unit in units if unit["unit"] == name)
 
     def bring_up(self) -> None:
-        """`router bootstrap`, then `router up`."""
+        """`router bootstrap` over the suite's own LiteLLM environment, then `router up`."""
+        give(Home(self.home))
         self.run("bootstrap")
         self.run("up")
 
