@@ -26,6 +26,7 @@ class GatewayChannel:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _writer: asyncio.StreamWriter | None = None
     _reading: asyncio.Task[None] | None = None
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _open: dict[int, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
     _last_id: int = 0
     closed: bool = False
@@ -78,10 +79,11 @@ class GatewayChannel:
             self._open.pop(number, None)
 
     async def _opened(self) -> asyncio.StreamWriter:
-        if self._writer is None:
-            reader, self._writer = await asyncio.open_connection(sock=self.near, limit=LONGEST_LINE)
-            self._reading = asyncio.get_running_loop().create_task(self._read(reader), name="gateway:channel")
-        return self._writer
+        async with self._opening:
+            if self._writer is None:
+                reader, self._writer = await asyncio.open_connection(sock=self.near, limit=LONGEST_LINE)
+                self._reading = asyncio.get_running_loop().create_task(self._read(reader), name="gateway:channel")
+            return self._writer
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
