@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import uuid
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +15,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 RawHeaders = Sequence[tuple[bytes, bytes]]
+_WATCH_AFTER = 0.05  # seconds
 # How long, and how much, a client that was refused may go on sending before the connection is cut.
 _LINGER_SECONDS = 3.0
 _LINGER_BYTES = 64 * 1024 * 1024
@@ -51,7 +52,7 @@ class Exchange:
         self._send = send
         self.headers = _joined(scope["headers"])
         self.wire = Wire.MESSAGES if "anthropic-version" in self.headers else Wire.CHAT
-        self.request_id = uuid.uuid4().hex
+        self.request_id = os.urandom(16).hex()
         self.extra_headers: list[tuple[str, str]] = []
         self.started = False
         self._body_begun = False
@@ -98,6 +99,7 @@ class Exchange:
     async def until_client_leaves(self) -> AsyncIterator[None]:
         """Run the block; when the client goes away meanwhile the block is cancelled and ClientGone raised."""
         worker = asyncio.current_task()
+        watcher: asyncio.Task[None] | None = None
         left = False
 
         async def watch() -> None:
@@ -109,7 +111,12 @@ class Exchange:
                 left = True
                 worker.cancel()
 
-        watcher = asyncio.create_task(watch(), name=f"disconnect-watch-{self.request_id}")
+        def begin() -> None:
+            nonlocal watcher
+            watcher = asyncio.create_task(watch(), name=f"disconnect-watch-{self.request_id}")
+
+        # Most answers are quicker than it would pay to watch for.
+        timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, begin)
         try:
             yield
         except asyncio.CancelledError:
@@ -117,7 +124,9 @@ class Exchange:
                 raise ClientGone from None
             raise
         finally:
-            watcher.cancel()
+            timer.cancel()
+            if watcher is not None:
+                watcher.cancel()
 
     async def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the head of the answer."""

@@ -4,13 +4,22 @@ import re
 
 from llm_router.wire.formats import Wire
 
+# What ends a stream, for each wire: a word that is quickly looked for, and what must stand around it to be an end.
 # Inside JSON text quotes are escaped and newlines too, so none of these can stand in an answer's words.
 _TERMINAL = {
-    Wire.CHAT: re.compile(rb'^data:\s*\[DONE\]|"finish_reason"\s*:\s*"|^data:\s*\{\s*"error"', re.MULTILINE),
-    Wire.RESPONSES: re.compile(
-        rb'"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete|cancelled)|error)"|^event:\s*error', re.MULTILINE
+    Wire.CHAT: (
+        (b"[DONE]", re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)),
+        (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"')),
+        (b'"error"', re.compile(rb'^data:\s*\{\s*"error"', re.MULTILINE)),
     ),
-    Wire.MESSAGES: re.compile(rb'"type"\s*:\s*"(?:message_stop|error)"|^event:\s*(?:message_stop|error)', re.MULTILINE),
+    Wire.RESPONSES: (
+        (b'"response.', re.compile(rb'"type"\s*:\s*"response\.(?:completed|failed|incomplete|cancelled)"')),
+        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE)),
+    ),
+    Wire.MESSAGES: (
+        (b"message_stop", re.compile(rb'"type"\s*:\s*"message_stop"|^event:\s*message_stop', re.MULTILINE)),
+        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE)),
+    ),
 }
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _LONGEST_BOUNDARY = 4
@@ -57,8 +66,8 @@ class EventStream:
         return rest if self.finished else b""
 
     def _watched(self, ready: bytes) -> bytes:
-        if not self.finished and self._terminal.search(ready):
-            self.finished = True
+        if not self.finished:
+            self.finished = any(word in ready and end.search(ready) for word, end in self._terminal)
         return ready
 
 
