@@ -74,6 +74,8 @@ def _upstream(name: str, provider: ProviderPart) -> Upstream:
         key=provider.key or "",
         headers=dict(provider.headers),
         models=tuple(dict.fromkeys(provider.models)),
+        billing=provider.billing,
+        weight=provider.weight,
     )
 
 
@@ -103,6 +105,10 @@ def _policy(profile: ProfilePart, aliases: set[str], upstreams: Mapping[str, Ups
         retries=profile.retries,
         failures_until_degraded=profile.failures_until_degraded,
         cooldown=profile.cooldown,
+        cooldown_cap=profile.cooldown_cap,
+        strategy=profile.strategy,
+        affinity=profile.affinity,
+        plan_to_paid=profile.plan_to_paid,
         fallbacks=known,
     )
 

@@ -226,7 +226,8 @@ def _profile(
     }
     settings = {**merged["litellm_settings"], **merged["router_settings"]}
     profile: dict[str, Any] = {
-        new: max(settings[old], 1) if new == "failures_until_degraded" else settings[old]
+        # LiteLLM lets so many failures pass; the one after them degrades.
+        new: max(settings[old], 0) + 1 if new == "failures_until_degraded" else settings[old]
         for old, new in _NUMBERS.items()
         if _is_number(settings.get(old))
     }

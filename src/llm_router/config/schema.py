@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from llm_router.config.profiles import DEFAULT_PROFILE
 from llm_router.errors import RouterError
-from llm_router.routing.plan import UNIT_URL, Wire
+from llm_router.routing.plan import UNIT_URL, Billing, Strategy, Wire
 from llm_router.secrets.references import Reference, Store
 
 SANDBOX_URL = f"{UNIT_URL}sandbox"
@@ -248,6 +248,8 @@ class ProviderPart(Part):
     wires: Annotated[tuple[Annotated[Wire, Field(strict=False)], ...], Field(strict=False, min_length=1)] | None = None
     headers: dict[Annotated[str, AfterValidator(_header_name)], Annotated[str, AfterValidator(_header_value)]] = {}
     models: Annotated[tuple[ModelName, ...], Field(strict=False)] = ()
+    billing: Annotated[Billing, Field(strict=False)] = Billing.METERED
+    weight: Annotated[int, Field(ge=1, le=1_000_000)] = 1
 
 
 class ProfilePart(Part):
@@ -255,8 +257,12 @@ class ProfilePart(Part):
 
     description: str = ""
     retries: Annotated[int, Field(ge=0, le=20)] = 2
-    failures_until_degraded: Annotated[int, Field(ge=1, le=1000)] = 2
+    failures_until_degraded: Annotated[int, Field(ge=1, le=1000)] = 3
     cooldown: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 30.0
+    cooldown_cap: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = 900.0
+    strategy: Annotated[Strategy, Field(strict=False)] = Strategy.AS_LISTED
+    affinity: bool = True
+    plan_to_paid: bool = False
     fallbacks: dict[ModelName, ModelName] = {}
     models: Models = {}
     litellm: LitellmBasePart = LitellmBasePart()

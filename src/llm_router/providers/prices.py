@@ -9,12 +9,12 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Any
 
 from llm_router.errors import UsageError
+from llm_router.providers.billing import Billing
 from llm_router.wire.usage import Source, Usage
 
 STALE_AFTER_DAYS = 90
@@ -32,13 +32,6 @@ class PriceTableBroken(UsageError):
     """A price table, shipped or configured, is missing or cannot be read."""
 
     code = "prices.broken"
-
-
-class Billing(StrEnum):
-    """Who pays: each token, or a subscription."""
-
-    METERED = "metered"
-    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from llm_router.routing.health import Availability, Health, HealthPolicy, availability, next_chance
-from llm_router.routing.plan import Candidate
-
-
-class Strategy(StrEnum):
-    """How a profile orders the candidates of a model."""
-
-    AS_LISTED = "as-listed"
-    ROUND_ROBIN = "round-robin"
-    WEIGHTED = "weighted"
-    CHEAPEST = "cheapest"
-    FASTEST = "fastest"
+from llm_router.routing.plan import Candidate, Strategy
 
 
 @dataclass(frozen=True, slots=True)

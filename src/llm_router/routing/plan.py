@@ -11,14 +11,16 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
+from llm_router.providers.billing import Billing
 from llm_router.wire.formats import Wire
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 UNIT_URL = "unit://"
 __all__ = [
     "PLAN_SCHEMA",
     "TRANSLATION_ORDER",
     "UNIT_URL",
+    "Billing",
     "Candidate",
     "GatewaySettings",
     "Lane",
@@ -26,6 +28,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Service",
+    "Strategy",
     "Timeouts",
     "TranslatorSettings",
     "Upstream",
@@ -38,6 +41,16 @@ __all__ = [
 
 # Which of an upstream's wires a request in a foreign format is translated to: the first that it speaks.
 TRANSLATION_ORDER = (Wire.CHAT, Wire.RESPONSES, Wire.MESSAGES)
+
+
+class Strategy(StrEnum):
+    """How a profile orders the candidates of a model."""
+
+    AS_LISTED = "as-listed"
+    ROUND_ROBIN = "round-robin"
+    WEIGHTED = "weighted"
+    CHEAPEST = "cheapest"
+    FASTEST = "fastest"
 
 
 class Lane(StrEnum):
@@ -59,6 +72,8 @@ class Upstream:
     key: str = ""  # a reference, e.g. `env:OPENAI_API_KEY`; empty when the upstream wants none
     headers: Mapping[str, str] = field(default_factory=dict)
     models: tuple[str, ...] = ()  # names to list; empty when any name may be asked
+    billing: Billing = Billing.METERED
+    weight: int = 1  # how often it comes first under `weighted`
 
     def translation_wire(self) -> Wire | None:
         """The wire that foreign formats are translated to, or None when it speaks none of them."""
@@ -109,8 +124,12 @@ class Policy:
     """The numbers of a profile that decide what happens when an upstream fails."""
 
     retries: int = 2  # network retries of one request, over all candidates
-    failures_until_degraded: int = 2
-    cooldown: float = 30.0  # seconds
+    failures_until_degraded: int = 3
+    cooldown: float = 30.0  # seconds; doubles with every failed probe
+    cooldown_cap: float = 900.0  # seconds
+    strategy: Strategy = Strategy.AS_LISTED
+    affinity: bool = True  # a session stays with the account that answered it first
+    plan_to_paid: bool = False  # whether a request may move from a plan account to one that is paid by the token
     fallbacks: Mapping[str, str] = field(default_factory=dict)  # alias -> alias to try when all its candidates failed
 
 
@@ -221,7 +240,7 @@ class Plan:
             translator=TranslatorSettings(**_tuples(held["translator"], "environment")),
             upstreams={name: _upstream(value) for name, value in held["upstreams"].items()},
             models=tuple(_model(value) for value in held["models"]),
-            policy=Policy(**held["policy"]),
+            policy=Policy(**{**held["policy"], "strategy": Strategy(held["policy"]["strategy"])}),
             services=tuple(Service(**_tuples(value, "command", "depends_on")) for value in held["services"]),
         )
 
@@ -249,7 +268,8 @@ def _tuples(value: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _upstream(value: Mapping[str, Any]) -> Upstream:
-    return Upstream(**{**_tuples(value, "models"), "wires": tuple(Wire(wire) for wire in value["wires"])})
+    wires = tuple(Wire(wire) for wire in value["wires"])
+    return Upstream(**{**_tuples(value, "models"), "wires": wires, "billing": Billing(value["billing"])})
 
 
 def _model(value: Mapping[str, Any]) -> Model:

@@ -9,12 +9,14 @@ from llm_router.config.document import decode as decode_text
 from llm_router.config.load import decode
 from llm_router.errors import UnknownName
 from llm_router.routing.plan import (
+    Billing,
     Candidate,
     GatewaySettings,
     Model,
     Plan,
     Policy,
     Service,
+    Strategy,
     Timeouts,
     TranslatorSettings,
     Upstream,
@@ -50,7 +52,7 @@ services:
 providers:
   openai: {kind: openai, key: file:keys/openai.key, models: [gpt-5, gpt-5]}
   anthropic: {kind: anthropic, headers: {x-a: b}}
-  sandbox: {kind: sandbox, wires: [messages]}
+  sandbox: {kind: sandbox, wires: [messages], billing: plan, weight: 7}
 models:
   best: [openai/gpt-5, anthropic/claude, openai/gpt-5]
   raw: litellm/raw
@@ -60,6 +62,10 @@ profiles:
     retries: 5
     failures_until_degraded: 4
     cooldown: 1.5
+    cooldown_cap: 60
+    strategy: weighted
+    affinity: false
+    plan_to_paid: true
     fallbacks: {best: raw}
     models:
       best: sandbox/echo-1
@@ -106,7 +112,14 @@ def test_whole_plan():
                 wires=(Wire.MESSAGES,),
                 headers={"x-a": "b"},
             ),
-            "sandbox": Upstream(name="sandbox", kind="sandbox", base_url="unit://sandbox", wires=(Wire.MESSAGES,)),
+            "sandbox": Upstream(
+                name="sandbox",
+                kind="sandbox",
+                base_url="unit://sandbox",
+                wires=(Wire.MESSAGES,),
+                billing=Billing.PLAN,
+                weight=7,
+            ),
             "litellm": Upstream(name="litellm", kind="litellm", base_url="", wires=(), models=("raw",)),
         },
         models=(
@@ -115,7 +128,16 @@ def test_whole_plan():
             Model("*", (Candidate("openai", "*"),)),
             Model("extra", (Candidate("sandbox", "echo-2"),)),
         ),
-        policy=Policy(retries=5, failures_until_degraded=4, cooldown=1.5, fallbacks={"best": "raw"}),
+        policy=Policy(
+            retries=5,
+            failures_until_degraded=4,
+            cooldown=1.5,
+            cooldown_cap=60,
+            strategy=Strategy.WEIGHTED,
+            affinity=False,
+            plan_to_paid=True,
+            fallbacks={"best": "raw"},
+        ),
         services=(
             Service(
                 name="local",
@@ -146,9 +168,9 @@ def test_overlay_of_litellm():
 @pytest.mark.parametrize(
     ("profile", "policy"),
     [
-        ("reliability", Policy(3, 1, 60, {"router-default": "router-cheap"})),
-        ("balanced", Policy(2, 2, 30, {"router-default": "router-cheap"})),
-        ("cost", Policy(1, 3, 10, {"router-cheap": "router-default"})),
+        ("reliability", Policy(3, 2, 60, fallbacks={"router-default": "router-cheap"})),
+        ("balanced", Policy(2, 3, 30, fallbacks={"router-default": "router-cheap"})),
+        ("cost", Policy(1, 4, 10, fallbacks={"router-cheap": "router-default"})),
     ],
 )
 def test_profiles_that_ship(profile, policy):

@@ -50,8 +50,12 @@ def test_a_part(loaded):
             "profiles.cost.description", "Few retries; the cheap model first, the better one when it fails", *SHIPS
         ),
         Explanation("profiles.cost.retries", 9, "file", line(loaded, 11)),
-        Explanation("profiles.cost.failures_until_degraded", 3, *SHIPS),
+        Explanation("profiles.cost.failures_until_degraded", 4, *SHIPS),
         Explanation("profiles.cost.cooldown", 10.0, *SHIPS),
+        Explanation("profiles.cost.cooldown_cap", 900.0, *SHIPS),
+        Explanation("profiles.cost.strategy", "as-listed", *SHIPS),
+        Explanation("profiles.cost.affinity", True, *SHIPS),
+        Explanation("profiles.cost.plan_to_paid", False, *SHIPS),
         Explanation("profiles.cost.fallbacks.router-cheap", "router-default", *SHIPS),
         Explanation("profiles.cost.models", {}, *SHIPS),
         Explanation("profiles.cost.litellm.model_list", [], *SHIPS),

@@ -82,9 +82,9 @@ def test_the_sample_means_the_same():
 @pytest.mark.parametrize(
     ("profile", "policy"),
     [
-        ("reliability", Policy(3, 1, 60, {"router-default": "router-cheap"})),
-        ("balanced", Policy(2, 2, 30, {"router-default": "router-cheap"})),
-        ("cost", Policy(1, 3, 10, {"router-cheap": "router-default"})),
+        ("reliability", Policy(3, 2, 60, fallbacks={"router-default": "router-cheap"})),
+        ("balanced", Policy(2, 3, 30, fallbacks={"router-default": "router-cheap"})),
+        ("cost", Policy(1, 4, 10, fallbacks={"router-cheap": "router-default"})),
     ],
 )
 def test_the_samples_profiles(profile, policy):

@@ -41,8 +41,12 @@ def test_facts(settings):
     assert facts(settings, "cost") == {
         "description": "Few retries; the cheap model first, the better one when it fails",
         "retries": 1,
-        "failures_until_degraded": 3,
+        "failures_until_degraded": 4,
         "cooldown": 10,
+        "cooldown_cap": 900.0,
+        "strategy": "as-listed",
+        "affinity": True,
+        "plan_to_paid": False,
         "fallbacks": {"router-cheap": "router-default"},
         "models": {name: ["sandbox/echo-1"] for name in ("router-default", "router-cheap", "claude-*", "gpt-*")},
         "litellm": {},

@@ -82,7 +82,7 @@ def test_set_unknown(router, home):
 
 def test_diff(router):
     """One argument is compared to the current profile, two to each other."""
-    wanted = "cooldown: 30.0 -> 60.0\nfailures_until_degraded: 2 -> 1\nretries: 2 -> 3\n"
+    wanted = "cooldown: 30.0 -> 60.0\nfailures_until_degraded: 3 -> 2\nretries: 2 -> 3\n"
 
     assert router("profile", "diff", "reliability") == (0, wanted, "")
     assert router("profile", "diff", "balanced", "reliability") == (0, wanted, "")
@@ -92,7 +92,7 @@ def test_diff(router):
         "after": "reliability",
         "differences": [
             {"key": "cooldown", "before": "30.0", "after": "60.0"},
-            {"key": "failures_until_degraded", "before": "2", "after": "1"},
+            {"key": "failures_until_degraded", "before": "3", "after": "2"},
             {"key": "retries", "before": "2", "after": "3"},
         ],
     }
