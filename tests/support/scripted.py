@@ -42,6 +42,7 @@ class Visit:
                 length = int(line.partition(b":")[2])
         seen = Seen(self.number, head, await self.reader.readexactly(length))
         self.server.requests.append(seen)
+        self.server.asked.set()
         return seen
 
     async def say(self, answer: bytes) -> None:
@@ -64,12 +65,13 @@ Script = Callable[[Visit], Awaitable[None]]
 
 @dataclass(slots=True)
 class ScriptedServer:
-    """A listening server; `requests` in the order they came, `left` is set whenever a connection has ended."""
+    """A listening server: `requests` as they came, `asked` set by the first, `left` whenever a connection ends."""
 
     port: int = 0
     scheme: str = "http"
     connections: int = 0
     requests: list[Seen] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -144,6 +146,11 @@ async def scripted(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def pass_time(seconds: float) -> None:
+    """Let time pass where the time itself is what is tested, or what a slow server or reader is made of."""
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)
 
 
 async def left(server: ScriptedServer) -> None:

@@ -22,7 +22,7 @@ class Names:
         """A connected socket. Raises socket.gaierror for an unknown name and OSError."""
         addresses = await self._lookup(host, port)
         try:
-            return await (_connect(addresses[0]) if len(addresses) == 1 else _race(addresses))
+            return await (_connect(addresses[0]) if len(addresses) == 1 else first_to_connect(addresses))
         except OSError:
             self._known.pop((host, port), None)
             raise
@@ -55,10 +55,10 @@ async def _ask(host: str, port: int) -> list[Address] | OSError:
         return socket.gaierror(socket.EAI_NONAME, str(error))
     except OSError as error:
         return error
-    return _interleaved([(family, address) for family, _, _, _, address in found])
+    return interleaved([(family, address) for family, _, _, _, address in found])
 
 
-def _interleaved(addresses: Sequence[Address]) -> list[Address]:
+def interleaved(addresses: Sequence[Address]) -> list[Address]:
     """The families in turn, the one that the resolver prefers first, so that one dead family costs one head start."""
     first = [held for held in addresses if held[0] == addresses[0][0]]
     others = [held for held in addresses if held[0] != addresses[0][0]]
@@ -79,7 +79,7 @@ async def _connect(address: Address) -> socket.socket:
     return held
 
 
-async def _race(addresses: Sequence[Address]) -> socket.socket:
+async def first_to_connect(addresses: Sequence[Address]) -> socket.socket:
     """The first of several addresses to connect. Raises the last failure when none does."""
     left = list(addresses)
     running: set[asyncio.Task[socket.socket]] = set()

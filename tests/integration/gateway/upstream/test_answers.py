@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from support.scripted import OK, Visit, answers, answers_and_closes, left, scripted
+from support.scripted import OK, Visit, answers, answers_and_closes, left, pass_time, scripted
 from support.upstream_calls import CHUNKED, QUICK, call, failure_of, post
 
 from llm_router.gateway.upstream import Reason, UpstreamClient
@@ -44,7 +44,7 @@ async def test_chunk_boundaries_at_every_byte(client: UpstreamClient):
             await visit.request()
             for byte in answer:
                 await visit.say(bytes([byte]))
-                await asyncio.sleep(0)
+                await pass_time(0)
         await visit.gone()
 
     async with scripted(drip) as server:
@@ -64,7 +64,7 @@ async def test_split_in_two_at_every_byte(client: UpstreamClient):
             await visit.request()
             cut = next(cuts)
             await visit.say(answer[:cut])
-            await asyncio.sleep(0.001)
+            await pass_time(0.001)
             await visit.say(answer[cut:])
 
     async with scripted(cut_in_two) as server:
@@ -213,9 +213,8 @@ async def test_answer_that_breaks_off(client: UpstreamClient, answer: bytes, got
 
     async with scripted(break_off) as server:
         calling = asyncio.ensure_future(failure_of(client, post(server.url)))
-        while not server.requests:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)
+        await server.asked.wait()
+        await pass_time(0.02)
         read.set()
         assert (Reason.BROKEN, got) == await calling
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from support.scripted import OK, Visit, answers, answers_always, answers_and_closes, left, scripted
+from support.scripted import OK, Visit, answers, answers_always, answers_and_closes, left, pass_time, scripted
 from support.upstream_calls import CHUNKED, IMPATIENT, QUICK, call, failure_of, post, whole
 
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure
@@ -135,9 +135,8 @@ async def test_cancelled_call_hangs_up(client: UpstreamClient, answer: bytes):
     """Whoever cancels a call closes its connection, whatever it was waiting for."""
     async with scripted(answers(answer)) as server:
         calling = asyncio.ensure_future(call(client, post(server.url)))
-        while not server.requests:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0.02)
+        await server.asked.wait()
+        await pass_time(0.02)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
@@ -190,7 +189,7 @@ async def test_slow_drip_is_no_stall(client: UpstreamClient):
         await visit.request()
         await visit.say(CHUNKED)
         for _ in range(8):
-            await asyncio.sleep(0.05)
+            await pass_time(0.05)
             await visit.say(b"1\r\nx\r\n")
         await visit.say(b"0\r\n\r\n")
         await visit.gone()
@@ -212,7 +211,7 @@ async def test_slow_reader_is_no_stall(client: UpstreamClient):
     """The time that a client of ours takes is not the upstream's."""
     async with scripted(answers(CHUNKED + b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n")) as server:
         reply = await client.send(post(server.url), IMPATIENT)
-        await asyncio.sleep(0.5)
+        await pass_time(0.5)
         assert await whole(reply) == b"helloworld"
         reply.close()
 
@@ -260,7 +259,7 @@ async def test_hundreds_in_parallel(client: UpstreamClient):
             seen = await visit.request()
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(seen.body)}\r\n\r\n".encode()
             await visit.say(head)
-            await asyncio.sleep(0)
+            await pass_time(0)
             await visit.say(seen.body)
 
     async with scripted(echo) as server:
@@ -293,7 +292,7 @@ async def test_slow_reader_keeps_memory_flat(client: UpstreamClient):
         before = -1
         while sent != before:
             before = sent
-            await asyncio.sleep(0.1)
+            await pass_time(0.1)
         first = await reply.read(first=True)
         # The kernel's own buffers take some megabytes; what we hold is bounded.
         assert (before < size, len(first) <= 512 * 1024) == (True, True)
