@@ -138,8 +138,10 @@ class Installer:
     def _follow(self, lines: Iterable[str]) -> Iterator[str]:
         for line in lines:
             text = line.rstrip()
-            if text and not text.startswith(" "):
+            if text and not text.startswith((" ", "Using Python")):
                 self.say(f"  {text[:1].lower()}{text[1:]}")
+            if self.byte_compiled and text.startswith("Installed "):
+                self.say("  byte-compiling, the longest part")
             yield text
 
     def _explained(self, said: Sequence[str], step: str) -> InstallFailed:
