@@ -49,7 +49,7 @@ class ControlChannel:
             await self._say({"op": "ready"})
 
     async def _say(self, message: Reply) -> None:
-        if self._writer is None:
+        if self._writer is None or self._writer.is_closing():
             return
         self._writer.write(json.dumps(message).encode() + b"\n")
         await self._writer.drain()

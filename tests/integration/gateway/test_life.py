@@ -2,6 +2,10 @@
 
 import asyncio
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +22,8 @@ from support.rawhttp import (
 )
 from support.stage import CLIENT_KEY, PATHS, UPSTREAM_KEY, Stage, body_for, staged_gateway, upstream
 
-from llm_router.routing.plan import Wire
+from llm_router.routing.plan import GatewaySettings, Plan, TranslatorSettings, Wire
+from llm_router.testing.gateways import listener
 
 KEY = ("authorization", f"Bearer {CLIENT_KEY}")
 END = b"data: [DONE]\n\n"
@@ -135,6 +140,33 @@ def test_a_supervisor_that_is_gone_at_once(tmp_path: Path):
         held.gateway.channel.close()
 
         assert held.gateway.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("said", [b"", b'{"id":1,"op":"conf', b"configure"], ids=["nothing", "half", "configure"])
+def test_a_supervisor_that_is_gone_before_the_gateway_is_ready(tmp_path: Path, said: bytes):
+    """Whatever it had said by then, the gateway exits in order."""
+    if said == b"configure":
+        plan = Plan("empty", GatewaySettings(), TranslatorSettings(), {}, ())
+        said = json.dumps({"id": 1, "op": "configure", "plan": json.loads(plan.to_json())}).encode() + b"\n"
+    ours, theirs = socket.socketpair()
+    with ours, theirs, listener() as listening:
+        ours.sendall(said)
+        ours.close()
+        done = subprocess.run(
+            [sys.executable, "-m", "llm_router.gateway"],
+            env={
+                "PATH": os.environ["PATH"],
+                "LLM_ROUTER_LISTEN_FDS": f"gateway={listening.fileno()}",
+                "LLM_ROUTER_CONTROL_FD": str(theirs.fileno()),
+                "LLM_ROUTER_HOME": str(tmp_path),
+            },
+            pass_fds=(listening.fileno(), theirs.fileno()),
+            capture_output=True,
+            timeout=20,
+            check=False,
+        )
+
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
 
 
 async def test_nothing_secret_is_in_the_process_list(stage: Stage):

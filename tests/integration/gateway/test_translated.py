@@ -86,6 +86,16 @@ async def test_a_translated_request(stage: Stage):
     assert (got.status, got.body, got.header("x-router-lane")) == (200, ANSWER, "translated")
 
 
+async def test_counting_tokens_is_translated_too(stage: Stage):
+    """LiteLLM counts for an upstream that cannot."""
+    async with scripted_upstream(answer(200, b'{"input_tokens":3}')) as litellm:
+        chat_only(stage, 9, litellm.port)
+        got = await stage.ask(Wire.MESSAGES, path="/v1/messages/count_tokens")
+
+    assert (got.status, got.json(), got.header("x-router-lane")) == (200, {"input_tokens": 3}, "translated")
+    assert litellm.received[0].target == "/v1/messages/count_tokens"
+
+
 async def test_port_4000_always_translates(stage: Stage):
     """LiteLLM's familiar door leads through LiteLLM even where the upstream speaks the client's format."""
     async with scripted_upstream(answer(200, b"{}")) as up, scripted_upstream(translating(stage)) as litellm:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.wire.body import InvalidBody, RequestFacts, read_facts, replace_model
@@ -51,6 +51,7 @@ def bodies(draw: st.DrawFn) -> tuple[str, str, str]:
 
 
 @given(bodies(), NAMES)
+@settings(max_examples=60)
 def test_only_the_model_changes(body: tuple[str, str, str], name: str):
     """Every byte but the top-level model's value is as it came, whatever else looks like it."""
     before, value, after = body
