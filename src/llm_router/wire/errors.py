@@ -45,6 +45,7 @@ class Failure:
     retry_after: float | None = None  # seconds
     should_retry: bool | None = None  # what the SDKs' `x-should-retry` is told; None leaves it to the status
     type: str = field(default="")  # the wire's own type is chosen by status when empty
+    more_headers: tuple[tuple[str, str], ...] = ()  # further ones that belong to this failure, names in lower case
 
     def status_for(self, wire: Wire) -> int:
         """The status to answer with: Anthropic clients know an unavailable service as 529."""
@@ -57,7 +58,7 @@ class Failure:
             found.append(("retry-after", str(max(1, round(self.retry_after)))))
         if self.should_retry is not None:
             found.append(("x-should-retry", "true" if self.should_retry else "false"))
-        return found
+        return [*found, *self.more_headers]
 
 
 def error_body(failure: Failure, wire: Wire, request_id: str) -> bytes:
