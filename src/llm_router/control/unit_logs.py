@@ -31,7 +31,6 @@ def recent(files: Mapping[str, Path], lines: int) -> Iterator[tuple[str, str]]:
 
 
 def follow_logs(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:
-    """The lines that are written from now on, as (unit, line), without end."""
+    """The lines that are written after this call, as (unit, line), without end."""
     names = {path: unit for unit, path in files.items()}
-    for path, line in tail.follow(list(files.values())):
-        yield names[path], line
+    return ((names[path], line) for path, line in tail.follow(list(files.values())))

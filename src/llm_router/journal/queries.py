@@ -54,15 +54,16 @@ def read_events(path: Path, wanted: EventFilter) -> Iterator[EventRow]:
 
 
 def follow_events(path: Path, wanted: EventFilter) -> Iterator[EventRow]:
-    """The events that are written from now on, without end."""
-    yield from _rows((line for _, line in tail.follow([path])), wanted)
+    """The events that are written after this call, without end."""
+    return _rows((line for _, line in tail.follow([path])), wanted)
 
 
 def _rows(lines: Iterable[str], wanted: EventFilter) -> Iterator[EventRow]:
     for line in lines:
         try:
             row = json.loads(line)
-            if wanted.wants(row):
-                yield row
+            passes = isinstance(row, dict) and wanted.wants(row)
         except (ValueError, KeyError, TypeError):
             continue  # a line cut by a full disk
+        if passes:
+            yield row

@@ -1,11 +1,9 @@
 """The last lines of a growing file, and the lines that come, over rotations."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 POLL = 0.1
 
@@ -20,8 +18,11 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 
 def follow(paths: list[Path], *, poll: float = POLL) -> Iterator[tuple[Path, str]]:
-    """The lines that are written from now on, without end. A file may come later, or be replaced by a new one."""
-    readers = [_Reader(path, at_end=path.exists()) for path in paths]
+    """The lines that are written after this call, without end. A file may come later, or be replaced by a new one."""
+    return _fresh([_Reader(path, at_end=path.exists()) for path in paths], poll)
+
+
+def _fresh(readers: list["_Reader"], poll: float) -> Iterator[tuple[Path, str]]:
     while True:
         fresh = [(reader.path, line) for reader in readers for line in reader.read()]
         yield from fresh
@@ -30,56 +31,43 @@ def follow(paths: list[Path], *, poll: float = POLL) -> Iterator[tuple[Path, str
 
 
 class _Reader:
-    """Reads complete lines of one path; opens the path anew when it names another file."""
+    """Reads complete lines of one path. Holds no file open: a reader may be dropped at any time."""
 
     def __init__(self, path: Path, *, at_end: bool) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
+        self._file, self._offset = _place(path) if at_end else (0, 0)
         self._rest = b""
-        if at_end and self._open():
-            self._seek_end()
 
     def read(self) -> list[str]:
         """The lines that were completed since the last call."""
-        lines = self._take()
-        if self._replaced():
-            lines += self._take()
-            self._close()
-            if self._open():
-                lines += self._take()
-        return lines
+        now, _ = _place(self.path)
+        lines: list[str] = []
+        if now != self._file:
+            rotated = self.path.with_name(f"{self.path.name}.1")
+            if self._file and _place(rotated)[0] == self._file:
+                lines += self._take(rotated)
+            self._file, self._offset, self._rest = now, 0, b""
+        return lines + self._take(self.path)
 
-    def _take(self) -> list[str]:
-        if self._file is None and not self._open():
+    def _take(self, path: Path) -> list[str]:
+        try:
+            with path.open("rb") as file:
+                file.seek(self._offset)
+                fresh = file.read()
+        except OSError:
             return []
-        *lines, self._rest = (self._rest + (self._file.read() if self._file else b"")).split(b"\n")
+        self._offset += len(fresh)
+        *lines, self._rest = (self._rest + fresh).split(b"\n")
         return [_text(line) for line in lines]
 
-    def _replaced(self) -> bool:
-        if self._file is None:
-            return False
 
-        try:
-            now = self.path.stat()
-        except OSError:
-            return False
-        return os.fstat(self._file.fileno()).st_ino != now.st_ino
-
-    def _open(self) -> bool:
-        try:
-            self._file = self.path.open("rb")
-        except OSError:
-            return False
-        return True
-
-    def _seek_end(self) -> None:
-        if self._file is not None:
-            self._file.seek(0, 2)
-
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._file, self._rest = None, b""
+def _place(path: Path) -> tuple[int, int]:
+    """Which file a path names (0 for none), and how long it is."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return 0, 0
+    return seen.st_ino, seen.st_size
 
 
 def _text(line: bytes) -> str:

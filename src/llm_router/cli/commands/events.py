@@ -25,6 +25,7 @@ def events(
 
     invocation = of(ctx)
     wanted = EventFilter(parse_age(since) if since else None, frozenset(event or ()))
+    coming = follow_events(invocation.home.events, wanted) if follow else iter(())
     rows = list(read_events(invocation.home.events, wanted))
     show = json.dumps if as_json else event_line
     if as_json and not follow:
@@ -32,7 +33,6 @@ def events(
         return
     for row in rows:
         invocation.console.result(show(row))
-    if follow:
-        for row in follow_events(invocation.home.events, wanted):
-            invocation.console.result(show(row))
-            sys.stdout.flush()
+    for row in coming:
+        invocation.console.result(show(row))
+        sys.stdout.flush()
