@@ -137,27 +137,42 @@ def unreadable(path: Path) -> LedgerUnreadable:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    name = quote(str(path))
-    # Where nothing may be written, not even the shared memory of a reader, a file that nobody writes can still be read.
-    for options in ("mode=ro", "mode=ro&immutable=1"):
-        connection = sqlite3.connect(f"file:{name}?{options}", uri=True, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        try:
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        except sqlite3.Error as error:
-            connection.close()
-            may_retry = getattr(error, "sqlite_errorcode", 0) & 0xFF in {
-                sqlite3.SQLITE_CANTOPEN,
-                sqlite3.SQLITE_READONLY,
-            }
-            if options == "mode=ro" and may_retry and not path.with_name(path.name + "-wal").exists():
-                continue
+    try:
+        connection = _connect(path, "mode=ro")
+    except sqlite3.Error as error:
+        if not _is_still(path, error):
             raise unreadable(path) from error
+        try:
+            connection = _connect(path, "mode=ro&immutable=1")
+        except sqlite3.Error as still:
+            raise unreadable(path) from still
+    return connection
+
+
+def _connect(path: Path, options: str) -> sqlite3.Connection:
+    """Open the file and read its version, which proves that it can be read. Raises LedgerUnreadable, sqlite3.Error."""
+    connection = sqlite3.connect(f"file:{quote(str(path))}?{options}", uri=True, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > SCHEMA:
-            connection.close()
             raise LedgerUnreadable(
                 f"The ledger `{path}` was written by a newer llm-router", hints=["Use that version to read it"]
             )
-        return connection
-    raise unreadable(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_still(path: Path, error: sqlite3.Error) -> bool:
+    """Whether the file failed only because nothing may be written beside it, and nobody writes it.
+
+    A reader of a ledger that is being written shares memory with the writer, in a file of its own. Where that cannot be
+    made, a ledger without rows outside its main file can still be read as it stands.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    wal = path.with_name(path.name + "-wal")
+    is_written = wal.exists() and wal.stat().st_size > 0
+    return code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} and not is_written
