@@ -112,9 +112,8 @@ class Applier:
         if not plan.translator.enabled:
             await fleet.gateway.configure(plan, None)
             if old is not None:
-                fleet.translator.current = None
-                await fleet.translator.retire(old)
                 fleet.drop(TRANSLATOR)
+                fleet.translator.retire(old)
             return False
         if old is None or old.runner.state in (State.STOPPED, State.FAILED):
             return await self._renew(plan)

@@ -116,7 +116,7 @@ class Fleet:
             self.put_translator(old)
             await new.runner.stop()
             raise
-        await self.translator.retire(old)
+        self.translator.retire(old)
 
     def put_translator(self, slot: Slot) -> None:
         """This LiteLLM is the one in force from now on."""

@@ -12,7 +12,7 @@ from llm_router.supervisor.launches import Launcher, Translator
 from llm_router.supervisor.runner import Started, UnitRunner
 from llm_router.supervisor.units import RestartPolicy, State
 
-DRAIN_DEADLINE = 30.0
+DRAIN_DEADLINE = 600.0  # seconds: as long as an answer may stream; meanwhile the old LiteLLM keeps its memory
 DRAIN_POLL = 0.1
 # One event loop translates and answers probes: under full load it is slow to answer, and killing it fails what it does.
 PATIENCE = 4
@@ -62,6 +62,7 @@ class TranslatorUnit:
     generation: int = 0
     slots: list[Slot] = field(default_factory=list)
     _telling: asyncio.Task[None] | None = None
+    _retiring: set[asyncio.Task[None]] = field(default_factory=set)
 
     def new_slot(self, plan: Plan) -> Slot:
         """A LiteLLM for this plan, not started. Every start of it has a port and keys of its own."""
@@ -108,18 +109,24 @@ class TranslatorUnit:
             raise error from RuntimeError("its last lines: " + " | ".join(tail[-5:]))
         raise error
 
-    async def retire(self, old: Slot) -> None:
-        """Stop a LiteLLM that gets no new requests, once it has none in flight or the deadline passed."""
+    def retire(self, old: Slot) -> None:
+        """Stop a LiteLLM that gets no new requests, in the background, once it has none in flight."""
+        task = asyncio.get_running_loop().create_task(self._drain(old), name="litellm:retire")
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _drain(self, old: Slot) -> None:
         old.runner.policy = RETIRING
         deadline = asyncio.get_running_loop().time() + DRAIN_DEADLINE
-        while old.made is not None and asyncio.get_running_loop().time() < deadline:
+        while old.made is not None and old.busy and asyncio.get_running_loop().time() < deadline:
             try:
                 if await self.gateway.in_flight(old.made.generation) == 0:
                     break
             except GatewaySilent:
                 pass
             await asyncio.sleep(DRAIN_POLL)
-        await old.runner.stop()
+        if old.busy:
+            await old.runner.stop()
 
     def _tell_gateway(self) -> None:
         """Let the gateway know what answers now, one telling at a time."""
