@@ -14,6 +14,27 @@ from typer.exceptions import TyperException
 from llm_router.cli.commands_table import COMMANDS
 from llm_router.errors import Exit, RouterError
 
+_COMPLETION = ("install_completion", "show_completion")
+# What people type who know other programs; the nearest spelling would mislead them (`restart` is not `status`).
+_MEANT = {
+    "help": ["--help"],
+    "start": ["up"],
+    "run": ["up"],
+    "stop": ["down"],
+    "restart": ["service restart"],
+    "logs": ["service logs"],
+    "log": ["service logs"],
+    "ps": ["status"],
+    "doctor": ["health"],
+    "init": ["bootstrap"],
+    "install": ["bootstrap"],
+    "validate": ["config validate"],
+    "env": ["client env"],
+    "key": ["secret set"],
+    "keys": ["secret list"],
+    "providers": ["config show"],
+}
+
 
 class LazyGroup(TyperGroup):
     """A group whose commands are imported when they are run, so that start-up costs only what a command needs."""
@@ -30,6 +51,8 @@ class LazyGroup(TyperGroup):
         module, _, attribute = entry.target.partition(":")
         command = typer.main.get_command(getattr(import_module(module), attribute))
         command.name = cmd_name
+        # Completion is installed once, for `router` itself: its two options are noise in every other --help.
+        command.params = [held for held in command.params if held.name not in _COMPLETION]
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
@@ -45,7 +68,7 @@ class LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Find the command, or say which one may have been meant."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            near = get_close_matches(args[0], COMMANDS, n=3)
+            near = _MEANT.get(args[0]) or get_close_matches(args[0], COMMANDS, n=3)
             hint = f"; did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
             ctx.fail(f"there is no command `{args[0]}`{hint}")
         return super().resolve_command(ctx, args)

@@ -39,6 +39,7 @@ class Answer:
     model: str
     lane: str
     first_byte: float
+    attempts: int = 1
     text: str = ""
     total: float = 0.0
     tokens: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Answer:
             "account": self.account,
             "model": self.model,
             "lane": self.lane,
+            "attempts": self.attempts,
             "first_byte_ms": round(self.first_byte * 1000, 1),
             "total_ms": round(self.total * 1000, 1),
             "text": self.text,
@@ -114,15 +116,33 @@ class Conversation:
 def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
         if line.startswith(_DATA) and line != f"{_DATA}[DONE]":
-            yield json.loads(line.removeprefix(_DATA))
+            try:
+                yield json.loads(line.removeprefix(_DATA))
+            except ValueError:
+                raise AskFailed("The answer broke off: the upstream sent a line that is not JSON") from None
 
 
 def _check(reply: httpx.Response) -> None:
     if reply.is_success:
         return
     message, code = read_error(reply.read())
-    hints: Sequence[str] = ["Run `router models`"] if code == "model_not_found" else ["Run `router health`"]
-    raise AskFailed(message or f"The gateway answered {reply.status_code}", hints=hints)
+    account = reply.headers.get("x-router-account", "")
+    if account and f"`{account}`" not in message:
+        message = f"`{account}` answered {reply.status_code}: {message or 'no reason given'}"
+    raise AskFailed(message or f"The gateway answered {reply.status_code}", hints=_hints(code, account))
+
+
+def _hints(code: str, account: str) -> Sequence[str]:
+    """What to run after a refusal. The gateway itself is well when it says who refused."""
+    if code == "upstream_auth_failed":
+        store = f"Store the right key with `router secret set {account or 'NAME'}`"
+        return [store, "Then `router profile set PROFILE`, which makes a gateway that runs read its keys again"]
+    if code == "invalid_api_key":
+        return ["Run `router profile set PROFILE`, which makes a gateway that runs read its keys again"]
+    if code in {"provider_unavailable", "timeout"} and account:
+        address = f"Look at its address: `router config explain providers.{account}`"
+        return ["Run `router health gateway`, which names the keys that are missing", address]
+    return ["Run `router models`"] if account or code == "model_not_found" else ["Run `router health`"]
 
 
 def _head(reply: httpx.Response, first_byte: float) -> Answer:
@@ -132,4 +152,5 @@ def _head(reply: httpx.Response, first_byte: float) -> Answer:
         model=reply.headers.get("x-router-model", ""),
         lane=reply.headers.get("x-router-lane", ""),
         first_byte=first_byte,
+        attempts=int(reply.headers.get("x-router-attempts", "1")),
     )

@@ -27,8 +27,9 @@ def read_plan(home: Home) -> Plan:
     hints = ["Run `router up`"]
     try:
         return Plan.from_json(home.plan.read_bytes())
-    except FileNotFoundError as error:
-        raise NothingPlanned("Nothing has been started here yet", hints=hints) from error
+    except FileNotFoundError:
+        hints.append("Or name another `.router/` with `--home` or ROUTER_HOME")
+        raise NothingPlanned(f"Nothing has been started in `{home.root}` yet", hints=hints) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NothingPlanned(f"`{home.plan}` cannot be read", hints=hints, unharmed="What runs goes on") from error
 

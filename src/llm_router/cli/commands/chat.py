@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llm_router.cli.invocation import Invocation, of
+from llm_router.errors import RouterError
 
 if TYPE_CHECKING:
     from llm_router.control.conversation import Answer, Conversation
@@ -88,20 +89,36 @@ def _ask(invocation: Invocation, conversation: "Conversation", model: str, asked
             shown = asked if len(asked) <= 24 else f"{asked[:23]}…"
             route = f"{model} → {answer.account}/{answer.model}"
             console.say(f"  you › {shown:<16} {route:<40} {answer.first_byte * 1000:.0f} ms")
-        for piece in pieces:
-            if not as_json:
-                sys.stdout.write(piece)
-                sys.stdout.flush()
+        try:
+            for piece in pieces:
+                if not as_json:
+                    sys.stdout.write(piece)
+                    sys.stdout.flush()
+        except RouterError:
+            sys.stdout.write("\n" if answer.text and not as_json else "")
+            raise
     if as_json:
         console.result_json(answer.as_json())
         return
     sys.stdout.write("\n")
     sys.stdout.flush()
     console.say(f"  {_footer(answer)}")
+    _note_fallback(invocation, model, answer)
+
+
+def _note_fallback(invocation: Invocation, model: str, answer: "Answer") -> None:
+    from llm_router.control.endpoint import find_endpoint
+
+    candidates = [str(candidate) for candidate in find_endpoint(invocation.home).plan.candidates(model)]
+    if answer.attempts > 1 and candidates and f"{answer.account}/{answer.model}" != candidates[0]:
+        first = candidates[0]
+        invocation.console.warn(f"`{first}` was to answer and did not; `router chat -m {first} hello` says why")
 
 
 def _footer(answer: "Answer") -> str:
     tokens = answer.tokens
-    used = f"{tokens.get('prompt_tokens', '?')} tokens in, {tokens.get('completion_tokens', '?')} out" if tokens else ""
+    used = (
+        f"tokens: {tokens.get('prompt_tokens', '?')} in, {tokens.get('completion_tokens', '?')} out" if tokens else ""
+    )
     parts = [f"{answer.lane} lane", f"{answer.total * 1000:.0f} ms in all", used]
     return " · ".join(part for part in parts if part)

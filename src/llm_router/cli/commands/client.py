@@ -7,7 +7,12 @@ import typer
 
 from llm_router.cli.invocation import of
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Settings for clients: SDKs, Codex, Claude Code.")
+app = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Settings for clients: SDKs, Codex, Claude Code.",
+    epilog='Example: `eval "$(router client env)"`',
+)
 
 
 @app.callback()

@@ -1,6 +1,7 @@
 """`router config`: show, validate, explain and migrate the configuration."""
 
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -38,11 +39,14 @@ def show(ctx: typer.Context, as_json: JsonOption = False, sets: SetOption = None
 def validate(ctx: typer.Context, as_json: JsonOption = False, sets: SetOption = None) -> None:
     """Check the configuration and every profile in it. Exit 2 with file, line and path of all that is wrong."""
     from llm_router.control.activation import compiled
+    from llm_router.control.missing_keys import missing_keys
 
     console = invocation.of(ctx).console
     found = configuration.loaded(ctx, sets or ())
     for profile in found.settings.profiles:
         compiled(found.settings, profile)
+    for line in missing_keys(found.settings, invocation.of(ctx).home, os.environ):
+        console.warn(line)
     if as_json:
         body = {"valid": True, "path": str(found.path), "profiles": sorted(found.settings.profiles)}
         console.result_json({**body, "migrated": found.migrated, "notices": list(found.notices)})

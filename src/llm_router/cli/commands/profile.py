@@ -111,5 +111,7 @@ def diff(
         rows = [asdict(difference) for difference in differences]
         current.console.result_json({"before": before, "after": after, "differences": rows})
         return
+    if not differences:
+        current.console.say(f"`{before}` and `{after}` do the same")
     for one in differences:
         current.console.result(f"{one.key}: {one.before} -> {one.after}")

@@ -19,6 +19,11 @@ def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", h
     report = read_runtime(invocation.home)
     if hint := version_hint(report):
         invocation.console.warn(hint)
+    if not report.units:
+        invocation.console.say(f"Nothing has been started in `{invocation.home.root}` yet\nhint: Run `router up`")
+    if report.secret_permission_issues:
+        places = " ".join(f"`{path}`" for path in report.secret_permission_issues)
+        invocation.console.warn(f"others may read {places} (`router up` closes folders, `chmod 600` a file)")
     if as_json:
         invocation.console.result_json(report.as_json())
     else:

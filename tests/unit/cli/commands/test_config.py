@@ -130,8 +130,10 @@ def test_explain_unknown(router):
     assert err.startswith("error: There is no setting `gateway.prot`; known: gateway.port, ")
 
 
-def test_migrate(router, home):
+def test_migrate(router, home, monkeypatch):
     """An older file is read with a warning, written anew with a backup, and silent from then on."""
+    for variable in ("ROUTER_UPSTREAM_API_KEY", "CUSTOM_API_KEY"):
+        monkeypatch.setenv(variable, "a key")
     home.config.write_bytes((EXAMPLES / "routertool.yaml").read_bytes())
     warning = f"warning: `{home.config}` has config_version 2; `router config migrate` writes it as version 3\n"
     assert router("config", "path") == (0, f"{home.config}\n", "")
