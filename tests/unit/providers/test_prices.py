@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.errors import Exit
@@ -200,6 +200,7 @@ def test_the_shipped_table():
 COUNTS = st.integers(0, 10**9)
 
 
+@settings(deadline=None)
 @given(COUNTS, COUNTS, COUNTS, COUNTS, st.sampled_from(["gpt-x", "claude-x-4", "gem-1"]))
 def test_never_negative(fresh: int, cached: int, written: int, output: int, model: str):
     """No usage costs less than nothing."""

@@ -7,7 +7,7 @@ import timeit
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.wire.facts import CAP_MEMBERS, LimitFacts, clamp_output_cap, opening_texts, read_limit_facts
@@ -183,6 +183,7 @@ NAMES = st.sampled_from(["max_tokens", "max_completion_tokens", "max_output_toke
 VALUES = st.recursive(LEAVES, lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(NAMES, deeper, max_size=3))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Wire)), st.dictionaries(NAMES, VALUES), st.booleans(), st.sampled_from([None, 1]))
 def test_clamp_holds(wire: Wire, body: dict[str, Any], plain: bool, indent: int | None):
     """After a clamp no cap of the wire is above the limit, and nothing else is different."""

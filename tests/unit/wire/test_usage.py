@@ -7,7 +7,7 @@ import timeit
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_router.wire.formats import Wire
@@ -159,6 +159,7 @@ def test_golden(wire: Wire, report: dict[str, Any], expected: Usage):
         assert expected == read(wire, streamed(wire, report)).usage
 
 
+@settings(deadline=None)
 @given(st.data(), st.sampled_from([row[:3] for row in GOLDEN if row[1] is not Wire.EMBEDDINGS]))
 def test_cut_anywhere(data: st.DataObject, golden: tuple[str, Wire, dict[str, Any]]):
     """How a stream arrives makes no difference to its usage."""
@@ -183,6 +184,7 @@ DETAILS = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Wire)), st.dictionaries(MEMBERS, NUMBERS | DETAILS | st.lists(NUMBERS, max_size=2)))
 def test_never_negative(wire: Wire, report: dict[str, Any]):
     """Whatever an upstream writes, parts are never larger than the whole and nothing is negative."""
