@@ -39,10 +39,6 @@ THINGS: dict[str, tuple[Callable[[], bool], str]] = {
         "apt-get install dbus dbus-daemon gnome-keyring",
     ),
     "redis": (lambda: shutil.which("redis-server") is not None, "apt-get install redis-server"),
-    "redis": (
-        lambda: shutil.which("redis-server") is not None,
-        "install redis-server (Debian: apt install redis-server)",
-    ),
     "netns": (_may_make_networks, "run as a user that may make network namespaces (unshare, nsenter, ip)"),
 }
 

@@ -47,7 +47,7 @@ async def test_requests_of_a_minute(store: StateStore):
 
     found = await refused(store, ask(limits, session="another"))
 
-    assert (Limit.RATE, 5, 0) == (found.limit, found.ceiling, found.remaining)
+    assert (found.limit, found.ceiling, found.remaining) == (Limit.RATE, 5, 0)
     assert found.retry_after is not None
     assert 55 < found.retry_after <= 60
     await serve(store, ask(limits, key="other"))
@@ -75,7 +75,7 @@ async def test_budget_at_its_edge(store: StateStore):
     found = await refused(store, ask(tokens=801))
     held = await admitted(store, ask(tokens=800))
 
-    assert (Limit.BUDGET, 200_000, 800, None) == (found.limit, found.ceiling, found.remaining, found.retry_after)
+    assert (found.limit, found.ceiling, found.remaining, found.retry_after) == (Limit.BUDGET, 200_000, 800, None)
     assert SessionUse(199_200, 800) == await store.session_use("app", "a1")
     await store.finish(held, 300)
     assert SessionUse(199_500, 0) == await store.session_use("app", "a1")
@@ -109,7 +109,7 @@ async def test_messages_of_a_conversation(store: StateStore):
 
     found = await refused(store, ask(messages=2001, tokens=10**9))
 
-    assert (Limit.MESSAGES, 2000, None) == (found.limit, found.ceiling, found.retry_after)
+    assert (found.limit, found.ceiling, found.retry_after) == (Limit.MESSAGES, 2000, None)
 
 
 async def test_order_of_the_checks(store: StateStore):
@@ -129,7 +129,7 @@ async def test_one_session_runs_one_request_at_a_time(store: StateStore):
     """The rest wait in the order in which they came, and each is told its place."""
     running = await admitted(store, ask(ONE_AT_A_TIME))
     tasks = [await queued(store, ask(ONE_AT_A_TIME), f"waiting-{number}") for number in range(3)]
-    assert [1, 2, 3] == [place for _, place in tasks]
+    assert [place for _, place in tasks] == [1, 2, 3]
     await serve(store, ask(ONE_AT_A_TIME, session="another session is not concerned"))
 
     order = []
@@ -141,7 +141,7 @@ async def test_one_session_runs_one_request_at_a_time(store: StateStore):
         assert [False] * (2 - number) == [later.done() for later, _ in tasks[number + 1 :]]
     await store.finish(running, 0)
 
-    assert [(1, 2), (2, 1), (3, 0)] == order
+    assert order == [(1, 2), (2, 1), (3, 0)]
 
 
 async def test_the_line_is_bounded(store: StateStore):
@@ -151,7 +151,7 @@ async def test_the_line_is_bounded(store: StateStore):
 
     found = await refused(store, ask(ONE_AT_A_TIME))
 
-    assert (Limit.QUEUE, 20) == (found.limit, found.ceiling)
+    assert (found.limit, found.ceiling) == (Limit.QUEUE, 20)
     assert found.retry_after
     for task in tasks:
         await store.finish(running, 0)
@@ -190,7 +190,7 @@ async def test_a_client_that_leaves_while_it_waits(store: StateStore):
     staying, place = await queued(store, ask(limits), "staying")
     leaving.cancel()
     await asyncio.wait([leaving])
-    assert 2 == place
+    assert place == 2
 
     await store.finish(running, 0)
     await store.finish(await asyncio.wait_for(staying, 5), 4)
@@ -228,7 +228,7 @@ async def test_many_clients_at_once_never_exceed_a_limit(store: StateStore):
             group.create_task(client(number), name=f"client-{number}")
 
     assert most["session"] <= 2
-    assert 5 == most["key"]
+    assert most["key"] == 5
     assert [SessionUse(10, 0)] * 20 == [await store.session_use("app", f"s{number}") for number in range(20)]
 
 
@@ -237,13 +237,13 @@ async def test_health_changes_and_is_seen(store: StateStore):
     now, policy = store.now(), HealthPolicy(failures_until_degraded=1)
     changed = await store.change_health("acme/large", lambda held: failed(held, Outcome.OUTAGE, now, policy))
 
-    assert (HEALTHY, State.DEGRADED) == (changed.before, changed.after.state)
+    assert (changed.before, changed.after.state) == (HEALTHY, State.DEGRADED)
     assert {"acme/large": changed.after, "acme/small": HEALTHY} == await store.health(["acme/large", "acme/small"])
     assert {"acme/large": changed.after} == await store.all_health()
 
     again = await store.change_health("acme/large", lambda held: succeeded(held, now))
     assert State.HEALTHY is again.after.state
-    assert {} == await store.all_health()
+    assert await store.all_health() == {}
 
 
 async def test_no_change_of_health_is_lost(store: StateStore):
@@ -255,7 +255,7 @@ async def test_no_change_of_health_is_lost(store: StateStore):
 
     await asyncio.gather(*(fail() for _ in range(50)))
 
-    assert 50 == (await store.health(["acme/large"]))["acme/large"].failures
+    assert (await store.health(["acme/large"]))["acme/large"].failures == 50
 
 
 async def test_one_probe_for_all(store: StateStore):
@@ -266,7 +266,7 @@ async def test_one_probe_for_all(store: StateStore):
 
     found = await asyncio.gather(*(store.claim("acme/large", policy) for _ in range(30)))
 
-    assert [Availability.CLOSED] * 29 + [Availability.PROBE] == sorted(found)
+    assert sorted(found) == [Availability.CLOSED] * 29 + [Availability.PROBE]
     assert Availability.OPEN is await store.claim("acme/small", policy)
     await store.change_health("acme/large", lambda held: succeeded(held, store.now()))
     assert Availability.OPEN is await store.claim("acme/large", policy)
@@ -285,9 +285,9 @@ async def test_affinity(store: StateStore):
 
     await store.bind("a1", "acme/large")
     await store.bind("b2", "other/small")
-    assert ("acme/large", "other/small") == (await store.affinity("a1"), await store.affinity("b2"))
+    assert (await store.affinity("a1"), await store.affinity("b2")) == ("acme/large", "other/small")
     await store.bind("a1", "other/small")
-    assert "other/small" == await store.affinity("a1")
+    assert await store.affinity("a1") == "other/small"
     await store.unbind("a1")
 
     assert await store.affinity("a1") is None
@@ -295,4 +295,4 @@ async def test_affinity(store: StateStore):
 
 async def test_turns(store: StateStore):
     """Every choice of a model has a number of its own."""
-    assert ([0, 1, 2], 0) == ([await store.turn("default") for _ in range(3)], await store.turn("cheap"))
+    assert ([await store.turn("default") for _ in range(3)], await store.turn("cheap")) == ([0, 1, 2], 0)
