@@ -1,0 +1,127 @@
+"""The way of an answer to its client: whole, or as it comes; its row is in the ledger before its last byte leaves."""
+
+from collections.abc import Callable
+
+from llm_router.gateway import headers as filters
+from llm_router.gateway.calls import Call, Opened
+from llm_router.gateway.exchange import Exchange
+from llm_router.gateway.hops import Hop
+from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.story import Story
+from llm_router.gateway.upstream import UpstreamFailure
+from llm_router.providers.endpoints import Operation
+from llm_router.routing.outcome import Outcome
+from llm_router.wire.errors import Failure, error_event
+from llm_router.wire.sse import End, EventStream, has_terminal
+from llm_router.wire.usage import UsageReader, settle_body
+
+_BROKEN = "LLM_API_ERROR"
+
+
+class AnswerCut(Exception):
+    """An answer that had begun cannot be completed; only closing the connection tells the client."""
+
+
+class Delivery:
+    """One answer on its way to one client. `hop` is what is known of the upstream behind LiteLLM, if it was asked."""
+
+    __slots__ = ("_call", "_exchange", "_hop", "_recorder", "_story")
+
+    def __init__(self, exchange: Exchange, call: Call, story: Story, recorder: Recorder, hop: Callable[[], Hop]) -> None:
+        self._exchange = exchange
+        self._call = call
+        self._story = story
+        self._recorder = recorder
+        self._hop = hop
+
+    async def send(self, opened: Opened) -> None:
+        """Send an answer on, and close it. Raises AnswerCut."""
+        try:
+            headers = filters.for_client(opened.reply.headers)
+            if opened.whole:
+                await self._send_whole(opened, headers)
+                return
+            await self._exchange.start(opened.status, headers)
+            if self._ends_are_known(opened):
+                await self._stream_events(opened)
+            else:
+                await self._stream_bytes(opened)
+        finally:
+            opened.close()
+
+    async def _send_whole(self, opened: Opened, headers: list[tuple[str, str]]) -> None:
+        story = self._story
+        story.bytes_out = len(opened.head)
+        if opened.status < 400 and self._call.operation is Operation.GENERATE:
+            reported = self._hop().usage
+            story.usage = reported or settle_body(self._call.wire, opened.head, story.prompt_tokens)
+        headers.append(("content-length", str(len(opened.head))))
+        if opened.status < 400:
+            self._recorder.conclude(story, opened.status, Outcome.SUCCESS)
+        await self._exchange.start(opened.status, headers)
+        await self._exchange.finish(opened.head)
+
+    def _ends_are_known(self, opened: Opened) -> bool:
+        """Whether the answer is a stream of events whose format promises an end."""
+        is_events = opened.reply.is_stream and not opened.reply.header("content-encoding")
+        return is_events and self._call.operation is Operation.GENERATE and has_terminal(self._call.wire)
+
+    async def _stream_events(self, opened: Opened) -> None:
+        exchange, story, wire = self._exchange, self._story, self._call.wire
+        events, usage = EventStream(wire), UsageReader(wire)
+        chunk, broken = opened.head, ""
+        try:
+            while chunk:
+                if ready := events.feed(chunk):
+                    usage.feed(ready)
+                    story.bytes_out += len(ready)
+                    if events.end is End.LAST:
+                        self._succeed(usage)
+                    await exchange.send(ready)
+                chunk = await opened.read()
+        except UpstreamFailure as error:
+            broken = error.detail
+        except BaseException:
+            # The client has left: what came out until now was used all the same.
+            story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+            raise
+        rest = b"" if broken else events.rest()
+        usage.feed(rest)
+        story.bytes_out += len(rest)
+        if events.end is End.ERROR:
+            self._fail(usage)
+        elif events.finished:
+            self._succeed(usage)
+        else:
+            rest = self._break(usage, broken or "its stream has no end")
+        await exchange.finish(rest)
+
+    def _succeed(self, usage: UsageReader) -> None:
+        story = self._story
+        if not story.concluded:
+            story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+            self._recorder.conclude(story, 200, Outcome.SUCCESS)
+
+    def _break(self, usage: UsageReader, detail: str) -> bytes:
+        """Write down an answer that broke off; the event that tells the client."""
+        self._fail(usage)
+        failure = Failure(502, "stream_disconnected", f"The upstream broke off: {detail}")
+        return error_event(failure, self._call.wire, self._exchange.request_id)
+
+    def _fail(self, usage: UsageReader) -> None:
+        story = self._story
+        story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+        self._recorder.conclude(story, 200, Outcome.OUTAGE, _BROKEN)
+
+    async def _stream_bytes(self, opened: Opened) -> None:
+        chunk = opened.head
+        try:
+            while chunk:
+                self._story.bytes_out += len(chunk)
+                await self._exchange.send(chunk)
+                chunk = await opened.read()
+        except UpstreamFailure as error:
+            self._recorder.conclude(self._story, opened.status, Outcome.OUTAGE, _BROKEN)
+            raise AnswerCut from error
+        self._recorder.conclude(self._story, opened.status, Outcome.SUCCESS)
+        await self._exchange.finish()

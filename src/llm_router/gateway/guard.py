@@ -1,0 +1,80 @@
+"""A client key's limits around one request: the cap clamped, the place taken, and what it used given back."""
+
+from dataclasses import dataclass, replace
+
+from llm_router.gateway.calls import Call
+from llm_router.gateway.exchange import Exchange
+from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.story import Story
+from llm_router.providers.endpoints import Operation
+from llm_router.routing.limits import Ask, KeyLimits, Refused, clamped_header, output_cap, tokens_to_reserve
+from llm_router.routing.outcome import Outcome
+from llm_router.secrets.client_keys import ClientKey
+from llm_router.state.port import Admitted, StateStore
+from llm_router.wire.facts import LimitFacts, clamp_output_cap
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as limits see it."""
+
+    key: ClientKey
+    facts: LimitFacts
+
+
+class Guard:
+    """One for the life of the process."""
+
+    def __init__(self, store: StateStore, recorder: Recorder) -> None:
+        self._store = store
+        self._recorder = recorder
+
+    async def admit(self, exchange: Exchange, story: Story, asked: Asked, call: Call) -> Admitted | None:
+        """Take a place, waiting for one if the key says so; None when the client has been refused."""
+        limits = asked.key.limits
+        waiting = False
+
+        def on_wait(position: int) -> None:
+            nonlocal waiting
+            waiting = True
+            fields = {"sessionKey": story.session, "queuePosition": position}
+            self._recorder.event("ai_session_queue_enqueued", story, result="queued", **fields)
+
+        result = await self._store.admit(_ask(story, asked, call, limits), on_wait)
+        if isinstance(result, Refused):
+            failure = result.failure(story.wire, self._recorder.now())
+            self._recorder.conclude(story, failure.status_for(story.wire), None, result.code)
+            await exchange.fail(failure)
+            return None
+        story.queued = result.waited
+        if waiting:
+            fields = {"sessionKey": story.session, "queueRemaining": result.left_waiting}
+            self._recorder.event("ai_session_queue_dequeued", story, result="started", **fields)
+        return result
+
+    async def finish(self, admitted: Admitted, story: Story) -> None:
+        """Give the place back; tokens are charged on success only, as they were reported."""
+        usage = story.usage if story.outcome is Outcome.SUCCESS else None
+        await self._store.finish(admitted, usage.input + usage.output if usage is not None else 0)
+
+
+def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[tuple[str, str]]]:
+    """The call with its output capped, and the header that says so."""
+    if call.operation is not Operation.GENERATE:
+        return call, []
+    cap = output_cap(limits, facts.cap)
+    if cap is None:
+        return call, []
+    body = clamp_output_cap(call.body, facts, cap)
+    if body is call.body:
+        return call, []
+    return replace(call, body=body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
+
+
+def _ask(story: Story, asked: Asked, call: Call, limits: KeyLimits) -> Ask:
+    if call.operation is not Operation.GENERATE:
+        return Ask(asked.key.name, story.session, limits)
+    facts = asked.facts
+    cap = output_cap(limits, facts.cap)
+    tokens = tokens_to_reserve(facts.prompt_tokens, facts.cap if cap is None else cap)
+    return Ask(asked.key.name, story.session, limits, facts.messages, tokens)

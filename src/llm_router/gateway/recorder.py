@@ -1,0 +1,70 @@
+"""What is written down of requests: the ledger's row before the last byte, and the events of the audit trail."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from llm_router.gateway.metrics import Metrics
+from llm_router.gateway.story import Story
+from llm_router.journal.events import EventLog
+from llm_router.journal.ledger import Ledger
+from llm_router.providers.prices import Cost, PriceTable, cost_of
+from llm_router.routing.outcome import Outcome
+from llm_router.routing.plan import Billing
+
+Field = str | int | float | bool | None
+
+
+class Recorder:
+    """One for the life of the process. `profile` stands in every event."""
+
+    def __init__(self, events: EventLog, ledger: Ledger, metrics: Metrics, *, wall: Callable[[], float]) -> None:
+        self._events = events
+        self._ledger = ledger
+        self._wall = wall
+        self.metrics = metrics
+        self.prices = PriceTable()
+        self.profile = ""
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._wall()
+
+    def event(self, name: str, story: Story | None, *, result: str, provider: str = "", **fields: Field) -> None:
+        """One event; of a request, with its trace id."""
+        ids: dict[str, Any] = {"traceId": story.request_id, **fields} if story is not None else dict(fields)
+        self._events.write(name, result=result, service="gateway", profile=self.profile, provider=provider, **ids)
+
+    def begin(self, story: Story, provider: str) -> None:
+        """The first upstream is about to be called."""
+        if story.announced:
+            return
+        story.announced = True
+        self.event(
+            "ai_run_started",
+            story,
+            result="started",
+            provider=provider,
+            runId=story.request_id,
+            executionId=story.request_id,
+            stream=story.streamed,
+        )
+
+    def conclude(self, story: Story, status: int, outcome: Outcome | None, code: str = "") -> None:
+        """Write the row: exactly once, whoever comes first."""
+        if story.concluded:
+            return
+        story.concluded = True
+        story.status, story.outcome, story.code = status, outcome, code
+        cost = self._cost(story)
+        now = asyncio.get_running_loop().time()
+        self._ledger.write(story.row(now, cost))
+        self.metrics.observe(story, now, cost)
+
+    def _cost(self, story: Story) -> Cost | None:
+        candidate = story.candidate
+        if story.usage is None or candidate is None:
+            return None
+        if story.billing is Billing.PLAN:
+            return Cost(0.0, self.prices.date, Billing.PLAN)
+        return cost_of(story.usage, story.kind, candidate.model, self.prices, candidate.upstream)

@@ -1,0 +1,212 @@
+"""Which candidate is asked next: the pure choice of `routing.order`, fed from shared state, and what it learns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.story import Story
+from llm_router.providers.prices import PriceTable
+from llm_router.routing import health as machine
+from llm_router.routing.health import Availability, Health, HealthPolicy, State
+from llm_router.routing.order import Choice, Standing, choose
+from llm_router.routing.outcome import Outcome
+from llm_router.routing.plan import Billing, Candidate, Lane, Plan, Strategy, Wire
+from llm_router.state.port import StateStore
+
+_SMOOTHING = 0.2  # the weight of the newest time to the first byte
+_MOST_TIMES = 10_000
+_TURNING = frozenset({Strategy.ROUND_ROBIN, Strategy.WEIGHTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One candidate that may be asked now, and how."""
+
+    candidate: Candidate
+    lane: Lane
+    availability: Availability
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything there is for a request: the ways that are open, the places of all, those no lane leads to."""
+
+    ways: tuple[Way, ...]
+    choices: tuple[Choice, ...]
+    laneless: tuple[Candidate, ...]
+    held_back: tuple[Candidate, ...]  # paid by the token, behind a plan account
+    bound: Candidate | None
+
+
+def health_policy(plan: Plan) -> HealthPolicy:
+    """The profile's numbers for the health machine."""
+    policy = plan.policy
+    return HealthPolicy(
+        failures_until_degraded=policy.failures_until_degraded, base=policy.cooldown, cap=policy.cooldown_cap
+    )
+
+
+def walk(plan: Plan, model: str) -> list[tuple[Candidate, ...]]:
+    """The candidates of a model, then those of its fallbacks, alias by alias; each candidate once."""
+    groups: list[tuple[Candidate, ...]] = []
+    seen: set[Candidate] = set()
+    visited: set[str] = set()
+    alias: str | None = model
+    while alias is not None and alias not in visited:
+        visited.add(alias)
+        group = tuple(candidate for candidate in plan.candidates(alias) if candidate not in seen)
+        seen.update(group)
+        if group:
+            groups.append(group)
+        alias = plan.policy.fallbacks.get(alias)
+    return groups
+
+
+class Selector:
+    """One for the life of the process."""
+
+    def __init__(self, store: StateStore, recorder: Recorder) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._first_bytes: dict[Candidate, float] = {}
+
+    async def options(self, plan: Plan, wire: Wire, model: str, session: str, *, translate: bool) -> Options:
+        """What may be asked for `model`, in order. `session` is empty when the request belongs to none."""
+        groups = walk(plan, model)
+        lanes = {one: lane for group in groups for one in group if (lane := plan.lane(one, wire, translate=translate))}
+        bound = await self._bound(plan, session, lanes)
+        choices: list[Choice] = []
+        for group in groups:
+            choices += await self._ordered(plan, model, [one for one in group if one in lanes], bound)
+        if bound is not None:
+            choices.sort(key=lambda choice: choice.candidate != bound or choice.is_skipped)
+        laneless = tuple(one for group in groups for one in group if one not in lanes)
+        kept, held_back = _without_paid(plan, choices)
+        ways = tuple(Way(c.candidate, lanes[c.candidate], c.availability) for c in kept if not c.is_skipped)
+        return Options(ways, tuple(kept), laneless, held_back, bound)
+
+    async def _bound(self, plan: Plan, session: str, lanes: dict[Candidate, Lane]) -> Candidate | None:
+        if not session or not plan.policy.affinity or len(lanes) < 2:
+            return None
+        name = await self._store.affinity(session)
+        return next((one for one in lanes if str(one) == name), None) if name is not None else None
+
+    async def _ordered(
+        self, plan: Plan, model: str, group: Sequence[Candidate], bound: Candidate | None
+    ) -> list[Choice]:
+        if not group:
+            return []
+        known = await self._store.health([str(candidate) for candidate in group])
+        strategy = plan.policy.strategy
+        standings = [self._standing(plan, one, known.get(str(one), machine.HEALTHY)) for one in group]
+        turn = await self._store.turn(model) if strategy in _TURNING and len(group) > 1 else 0
+        return choose(standings, strategy, health_policy(plan), now=self._store.now(), bound=bound, turn=turn)
+
+    def _standing(self, plan: Plan, candidate: Candidate, known: Health) -> Standing:
+        upstream = plan.upstreams[candidate.upstream]
+        cost = None
+        if plan.policy.strategy is Strategy.CHEAPEST:
+            cost = 0.0 if upstream.billing is Billing.PLAN else _blended(self._recorder.prices, candidate)
+        return Standing(candidate, known, upstream.weight, cost, self._first_bytes.get(candidate))
+
+    async def claim(self, plan: Plan, way: Way, story: Story) -> bool:
+        """Whether the request may go this way; when it is the probe, nobody else may until it ends."""
+        if way.availability is Availability.OPEN:
+            return True
+        claimed = await self._store.claim(str(way.candidate), health_policy(plan))
+        if claimed is Availability.PROBE:
+            self._recorder.event(
+                "ai_provider_half_open_probe",
+                story,
+                result="started",
+                provider=way.candidate.upstream,
+                model=way.candidate.model,
+            )
+        return claimed is not Availability.CLOSED
+
+    async def succeeded(self, candidate: Candidate, story: Story, seconds: float) -> None:
+        """It answered; `seconds` to the first byte."""
+        before = self._first_bytes.get(candidate)
+        if before is None and len(self._first_bytes) >= _MOST_TIMES:
+            self._first_bytes.clear()
+        self._first_bytes[candidate] = seconds if before is None else before + _SMOOTHING * (seconds - before)
+        name = str(candidate)
+        known = (await self._store.health([name])).get(name, machine.HEALTHY)
+        if known == machine.HEALTHY or (known.state is State.HEALTHY and not known.failures):
+            return
+        now = self._store.now()
+        changed = await self._store.change_health(name, lambda held: machine.succeeded(held, now))
+        if changed.before.state not in {State.HEALTHY, State.PAUSED}:
+            self._announce(candidate, story, changed.before, changed.after)
+
+    async def failed(
+        self, plan: Plan, candidate: Candidate, story: Story, outcome: Outcome, wait: float | None
+    ) -> Health:
+        """It failed in a way that counts against it; returns its health afterwards."""
+        now, policy = self._store.now(), health_policy(plan)
+        changed = await self._store.change_health(
+            str(candidate), lambda held: machine.failed(held, outcome, now, policy, wait=wait)
+        )
+        self._announce(candidate, story, changed.before, changed.after)
+        return changed.after
+
+    async def abandoned(self, candidate: Candidate) -> None:
+        """Its probe ended without a verdict."""
+        now = self._store.now()
+        await self._store.change_health(str(candidate), lambda held: machine.abandon_probe(held, now))
+
+    async def bind(self, plan: Plan, session: str, candidate: Candidate) -> None:
+        """The session stays with the account that answered it."""
+        if session and plan.policy.affinity:
+            await self._store.bind(session, str(candidate))
+
+    def _announce(self, candidate: Candidate, story: Story | None, before: Health, after: Health) -> None:
+        """Tell of a change of state: every one as `account_health`, and the audit trail's own two."""
+        change = machine.transition(before, after)
+        if change is None:
+            return
+        where = {"model": candidate.model, "reason": change.reason}
+        self._recorder.event(
+            "account_health",
+            story,
+            result=change.after.value,
+            provider=candidate.upstream,
+            before=change.before.value,
+            **where,
+        )
+        if change.after is State.DEGRADED:
+            self._recorder.event(
+                "ai_provider_degraded",
+                story,
+                result="degraded",
+                provider=candidate.upstream,
+                failures=after.failures,
+                **where,
+            )
+        if change.after is State.HEALTHY:
+            self._recorder.event(
+                "ai_provider_recovered",
+                story,
+                result="recovered",
+                provider=candidate.upstream,
+                fromHalfOpen=change.before is State.HALF_OPEN,
+                **where,
+            )
+
+
+def _without_paid(plan: Plan, choices: list[Choice]) -> tuple[list[Choice], tuple[Candidate, ...]]:
+    """Leave out what is paid by the token when a plan account can answer too, unless the profile allows it."""
+    billings = [plan.upstreams[choice.candidate.upstream].billing for choice in choices]
+    if plan.policy.plan_to_paid or Billing.PLAN not in billings or Billing.METERED not in billings:
+        return choices, ()
+    kept = [choice for choice, billing in zip(choices, billings, strict=True) if billing is Billing.PLAN]
+    held_back = [choice.candidate for choice in choices if choice not in kept]
+    return kept, tuple(held_back)
+
+
+def _blended(prices: PriceTable, candidate: Candidate) -> float | None:
+    """USD per million tokens of a request with three tokens in for each one out."""
+    price = prices.find(candidate.model, candidate.upstream)
+    if price is None or price.input is None or price.output is None:
+        return None
+    return (3 * price.input + price.output) / 4
