@@ -56,6 +56,12 @@ def run_load(subject: Subject, **job: object) -> dict[str, Any]:
     return result
 
 
+def warm_up(subject: Subject, seconds: float) -> None:
+    """Let a subject import, compile and connect what it does at its first requests."""
+    run_load(subject, kind="throughput", model="plain", connections=CONNECTIONS, seconds=seconds)
+    run_load(subject, kind="streams", model="stream-5-25", connections=CONNECTIONS, seconds=0, limit=60)
+
+
 def throughput(subject: Subject, scale: Scale) -> Numbers:
     """Requests each second at 32 connections, and CPU of the subject for one request."""
     before = subject.cpu_seconds()

@@ -73,6 +73,8 @@ def measure(name: str, subject: Subject, scale: Scale) -> dict[str, float]:
 def run_rounds(arguments: argparse.Namespace, held: list[Subject], scale: Scale) -> dict[str, Any]:
     """All measures: in every round each subject has its turn, so that what else the machine does hits all alike."""
     rounds: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for subject in held:
+        measures.warm_up(subject, scale.seconds)
     for name in arguments.measures:
         rows = rounds.setdefault(name, {subject.name: [] for subject in held})
         for number in range(1 if name == "bulk" else arguments.rounds):

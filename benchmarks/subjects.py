@@ -185,7 +185,7 @@ def gateway(upstream_port: int, folder: Path) -> Iterator[Subject]:
 def litellm(upstream_port: int, folder: Path, home: Path) -> Iterator[Subject]:
     """LiteLLM as the product starts it, from the environment that `router bootstrap` made in `home`."""
     with ExitStack() as stack:
-        held = Home(home)
+        held = Home(home.resolve())
         port = free_port()
         spec = launch_spec(held, port=port, master_key=CLIENT_KEY, door_key="", extra_environment={})
         config = folder / "litellm.yaml"

@@ -30,6 +30,15 @@ def lane(name: str, path: str, end: str) -> tuple[Target, Target]:
 # The one upstream speaks messages: messages go straight through, chat goes through LiteLLM.
 DIRECT = lane("direct", "/v1/messages", "message_stop")
 TRANSLATED = lane("translated", "/v1/chat/completions", "[DONE]")
+# One answer that streams for about a minute, longer than several profiles are in force.
+LONG_QUESTION = f"[[fault: token_delay=2]] {' '.join(str(number) for number in range(1, 31))}"
+LONG_ANSWER = Target(
+    "long answer",
+    "/v1/chat/completions",
+    {"model": "lab", "messages": [{"role": "user", "content": LONG_QUESTION}], "stream": True},
+    0.001,
+    "[DONE]",
+)
 
 CONFIGURATION: dict[str, Any] = {
     "providers": {"lab": {"kind": "sandbox", "wires": ["messages"]}},
@@ -55,9 +64,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         made.take_down()
 
 
-def load_on(product: Product, *, keep_alive: bool = True) -> Load:
-    """25 requests a second in each lane."""
-    return Load(product.base_url, product.key, (*DIRECT, *TRANSLATED), keep_alive=keep_alive)
+def load_on(product: Product, *more: Target, keep_alive: bool = True) -> Load:
+    """25 requests a second in each lane, and what a test adds."""
+    return Load(product.base_url, product.key, (*DIRECT, *TRANSLATED, *more), keep_alive=keep_alive)
 
 
 async def pid_of(product: Product, unit: str) -> int:
@@ -79,9 +88,9 @@ def of_lane(name: str, outcomes: list[Outcome]) -> list[Outcome]:
 
 
 async def test_setting_profiles_fails_no_request(product: Product):
-    """Ten profiles set one after the other, each with another LiteLLM: not one request fails."""
+    """Ten profiles set one after the other, each with another LiteLLM: no request fails, however long its answer."""
     pids = [await pid_of(product, "litellm")]
-    async with load_on(product) as load:
+    async with load_on(product, LONG_ANSWER) as load:
         await load.answers(50, within=30)
         for number in range(SWAPS):
             await asyncio.to_thread(product.run, "profile", "set", ("other", "one")[number % 2])
@@ -90,6 +99,7 @@ async def test_setting_profiles_fails_no_request(product: Product):
 
     assert load.sent == len(load.outcomes)
     assert failures(load.outcomes) == [], summary(load.outcomes)
+    assert [outcome.seconds > 60 for outcome in of_lane("long answer", load.outcomes)] == [True]
     assert len(set(pids)) == SWAPS + 1, "LiteLLM was not replaced by every profile"
     assert product.json("profile", "current")["profile"] == "one"
 

@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "bootstrap": Entry(f"{_HERE}.bootstrap:app", "Create .router/, a key, and LiteLLM's environment", SET),
     "profile": Entry(f"{_HERE}.profile:app", "List, show, compare and set profiles", SET),
     "config": Entry(f"{_HERE}.config:app", "Show, validate, explain and migrate the configuration", SET),
+    "key": Entry(f"{_HERE}.key:app", "Make, list, show, revoke and rotate the keys that clients show", SET),
     "secret": Entry(f"{_HERE}.secret:app", "Store, list and remove the keys that the configuration names", SET),
     "status": Entry(f"{_HERE}.status:app", "Show what runs and whether it is ready", SEE),
     "health": Entry(f"{_HERE}.health:app", "Check liveness and readiness; exit 1 when something is not well", SEE),

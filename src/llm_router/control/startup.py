@@ -86,7 +86,7 @@ def _compile(home: Home, config: Path, environ: Mapping[str, str], warn: Callabl
 
 def _inputs(home: Home, config: Path, environ: Mapping[str, str]) -> str:
     """A digest of all that decides about the compiled files, and of these files."""
-    digest = hashlib.sha256(f"{release()}\0{config}\0".encode())
+    digest = hashlib.sha256(f"{release()}\0{config}\0{_compilers()}".encode())
     for name in sorted(environ):
         if name.startswith(OVERRIDES):
             digest.update(f"{name}={environ[name]}\0".encode("utf-8", "surrogateescape"))
@@ -97,6 +97,14 @@ def _inputs(home: Home, config: Path, environ: Mapping[str, str]) -> str:
             content = b"missing"
         digest.update(f"{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def _compilers() -> str:
+    """The state of the code that compiles: in a checkout it changes without a new release."""
+    package = Path(__file__).parent.parent
+    rooms = ("config", "routing", "providers", "translator")
+    files = sorted(path for room in rooms for path in (package / room).glob("*.*"))
+    return "".join(f"{path.name}\0{(seen := path.stat()).st_mtime_ns}\0{seen.st_size}\0" for path in files)
 
 
 def _stamp(home: Home) -> Path:

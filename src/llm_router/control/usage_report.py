@@ -62,7 +62,7 @@ def parse_since(text: str, now: datetime | None = None) -> datetime | None:
     if wanted == "all":
         return None
     try:
-        if wanted.endswith("w"):
+        if wanted.endswith("w") and wanted[0].isdigit():
             return now - timedelta(weeks=float(wanted[:-1]))
         if wanted[:4].isdigit() and "-" in wanted:
             return datetime.fromisoformat(wanted).astimezone()

@@ -1,5 +1,6 @@
 """Which headers travel on, in both directions. Decisions on values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -44,6 +45,7 @@ TRACE_HEADER = "x-llm-router-trace"
 # What a header may carry as it is; anything else is written as %XX.
 _HEADER_SAFE = " !#$&'()*+,/:;=?@[]^`{|}<>\"\\"
 _LONGEST_SHOWN = 200
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]*")  # what most names are made of, all of it safe
 
 
 def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -70,6 +72,8 @@ def for_client(upstream: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def shown(text: str) -> str:
     """`text` as a header can carry it: no line break, ASCII only, at most 200 characters of it."""
+    if len(text) <= _LONGEST_SHOWN and _PLAIN.fullmatch(text):
+        return text
     return quote(text[:_LONGEST_SHOWN], safe=_HEADER_SAFE, errors="replace")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 from llm_router.wire.formats import Wire
@@ -37,6 +38,7 @@ def client_path(wire: Wire, operation: Operation) -> str:
     return "/v1" + _PATHS[wire, operation]
 
 
+@lru_cache(maxsize=1024)
 def upstream_url(kind: str, base_url: str, wire: Wire, operation: Operation) -> str:
     """The full address of one operation. An `openai` base URL holds its `/v1`, the others need not."""
     base = base_url.rstrip("/")

@@ -86,23 +86,25 @@ async def _clear(home: Home) -> None:
 async def _run(fleet: Fleet, options: Options, report: Callable[[], None]) -> None:
     started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
     operations = Operations(fleet, started_at)
-    control = ControlSocket(fleet.home, operations)
+    control, signals = ControlSocket(fleet.home, operations), Signals(operations)
     if options.autostart:
         fleet.start(fleet.select([ALL]))
         await asyncio.sleep(0)  # the units' processes first, then the rest
-    await control.open()
-    signals = Signals(operations)
-    signals.listen()
-    _identify(fleet.home, started_at)
-    fleet.announce("supervisor_start", result="success", detail=f"pid {os.getpid()}")
-    report()
-    await operations.shutdown.wait()
-    await signals.stop_everything()
-    fleet.announce("supervisor_stop", result="success")
-    operations.ended.set()
-    await control.close()
-    for leftover in (fleet.home.supervisor_identity, path_of(fleet.home)):
-        leftover.unlink(missing_ok=True)
+    try:
+        await control.open()
+        signals.listen()
+        _identify(fleet.home, started_at)
+        fleet.announce("supervisor_start", result="success", detail=f"pid {os.getpid()}")
+        report()
+        await operations.shutdown.wait()
+    finally:  # also when the start fails half-way: nothing half-started stays
+        operations.shutdown.set()
+        await signals.stop_everything()
+        fleet.announce("supervisor_stop", result="success")
+        operations.ended.set()
+        await control.close()
+        for leftover in (fleet.home.supervisor_identity, path_of(fleet.home)):
+            leftover.unlink(missing_ok=True)
 
 
 def _identify(home: Home, started_at: str) -> None:

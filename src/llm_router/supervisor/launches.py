@@ -4,8 +4,8 @@ import asyncio
 import secrets
 import signal
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 from llm_router.errors import RouterError
@@ -189,10 +189,23 @@ class Launcher:
 
 
 def gateway_variables(plan: Plan) -> frozenset[str]:
-    """The environment variables that the gateway needs for this plan."""
-    keys = [upstream.key for upstream in plan.upstreams.values()]
-    headers = [value for upstream in plan.upstreams.values() for value in upstream.headers.values()]
-    return named_variables((*keys, *headers, *plan.gateway.client_keys))
+    """The environment variables that the gateway needs for this plan: wherever it says `env:`, but for services."""
+    values = {field.name: getattr(plan, field.name) for field in fields(plan) if field.name != "services"}
+    return named_variables(_texts(values))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for held in value.values():
+            yield from _texts(held)
+    elif isinstance(value, tuple | list):
+        for held in value:
+            yield from _texts(held)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _texts(getattr(value, field.name))
 
 
 def endpoints(plan: Plan, held: HeldSockets) -> dict[str, str]:

@@ -5,9 +5,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from llm_router.wire.members import members
+
+_MODEL_KEY = b'"model"'
 _MODEL_MEMBER = re.compile(rb'"model"\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*")')
-_SPACE = re.compile(r"[ \t\n\r]*")
-_scan = json.JSONDecoder().raw_decode
 # The letters of `model` written as \u escapes all begin so.
 _ESCAPED_LETTER = b"\\u006"
 
@@ -46,35 +47,13 @@ def _decode(body: bytes) -> dict[str, Any]:
 
 def replace_model(body: bytes, model: str) -> bytes:
     """The same bytes with the top-level model name replaced. `body` has passed `read_facts`."""
-    matches = list(_MODEL_MEMBER.finditer(body))
-    if len(matches) == 1 and _ESCAPED_LETTER not in body:
-        spans = [matches[0].span(1)]
-    else:
-        spans = _top_level_values(body, "model")
     name = json.dumps(model).encode()
-    for start, end in reversed(spans):
-        body = body[:start] + name + body[end:]
+    # Nearly every body has the word once: a search for bytes costs far less than one for a pattern.
+    if body.count(_MODEL_KEY) == 1 and _ESCAPED_LETTER not in body:
+        found = _MODEL_MEMBER.match(body, body.find(_MODEL_KEY))
+        if found is not None:
+            return b"".join((body[: found.start(1)], name, body[found.end(1) :]))
+    standing = [member for member in members(body) if member.name == "model" and isinstance(member.value, str)]
+    for member in reversed(standing):
+        body = body[: member.start] + name + body[member.end :]
     return body
-
-
-def _top_level_values(body: bytes, name: str) -> list[tuple[int, int]]:
-    """Where the text values of the member `name` of the outermost object stand; several when the member repeats."""
-    text = body.decode("latin-1")  # one character for each byte, so that places in the text are places in the body
-    spans: list[tuple[int, int]] = []
-    at = _after_space(text, 0)
-    while text[at] in "{,":
-        at = _after_space(text, at + 1)
-        if text[at] == "}":
-            break
-        key, at = _scan(text, at)
-        start = _after_space(text, _after_space(text, at) + 1)
-        value, at = _scan(text, start)
-        if key == name and isinstance(value, str):
-            spans.append((start, at))
-        at = _after_space(text, at)
-    return spans
-
-
-def _after_space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at

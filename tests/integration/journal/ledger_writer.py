@@ -42,9 +42,9 @@ def say(what: object) -> None:
     sys.stdout.flush()
 
 
-def wait_for(done: Callable[[], bool]) -> None:
+def wait_for(done: Callable[[], bool], seconds: int = 60) -> None:
     pause = threading.Event()
-    for _ in range(1200):
+    for _ in range(seconds * 20):
         if done():
             return
         pause.wait(0.05)
@@ -75,7 +75,7 @@ def slow(ledger: Ledger, name: str, _count: int) -> None:
         before = time.perf_counter()
         ledger.write(row(f"{name}-{number}"))
         say({**state(ledger), "seconds": time.perf_counter() - before})
-    wait_for(lambda: ledger.problem() is None)
+    wait_for(lambda: ledger.problem() is None, seconds=2)
     say(state(ledger))
 
 
