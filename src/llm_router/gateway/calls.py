@@ -1,16 +1,21 @@
 """One call to one upstream: opened, proved to be an answer, and read whole when it is not a stream."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llm_router.gateway import headers as filters
 from llm_router.gateway.state import Snapshot, Translator
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure, UpstreamReply, UpstreamRequest
 from llm_router.providers.endpoints import ANTHROPIC_VERSION, Operation, client_path, key_headers, upstream_url
 from llm_router.routing.plan import UNIT_URL, Upstream, Wire
+from llm_router.wire.proof import Proof, prove
+from llm_router.wire.sse import has_terminal, whole_events
 
 LARGEST_WHOLE_ANSWER = 8 * 1024 * 1024
 LARGEST_ERROR_ANSWER = 1024 * 1024
+LARGEST_HOLD = 64 * 1024
+LONGEST_HOLD = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +30,51 @@ class Call:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer that has proved itself: `head` is all of it when `whole`, else what came first."""
+    """An answer that has proved itself: `head` is all of it when `whole`, else what came first.
 
-    reply: UpstreamReply
-    head: bytes
-    whole: bool
+    `error` is true when a stream begins with an error event instead of output.
+    """
 
-    def redacted(self, secret: str) -> "Opened":
-        """This answer without `secret` in it: an upstream may echo the key it refused."""
+    __slots__ = ("_pending", "error", "head", "reply", "whole")
+
+    def __init__(self, reply: UpstreamReply, head: bytes, *, whole: bool, error: bool = False) -> None:
+        self.reply = reply
+        self.head = head
+        self.whole = whole
+        self.error = error
+        self._pending: asyncio.Task[bytes] | None = None
+
+    @property
+    def status(self) -> int:
+        """The answer's status."""
+        return self.reply.status
+
+    def waits_for(self, pending: "asyncio.Task[bytes]") -> "Opened":
+        """This answer, whose next bytes are being waited for already."""
+        self._pending = pending
+        return self
+
+    async def read(self) -> bytes:
+        """The bytes after `head`; b"" at the end. Raises UpstreamFailure."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            return await pending
+        return await self.reply.read()
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._pending is not None:
+            self._pending.cancel()
+        self.reply.close()
+
+    def redact(self, secret: str) -> None:
+        """Take `secret` out of an error answer: an upstream may echo the key it refused."""
         shown = secret.encode()
         if len(shown) < 4:
-            return self
+            return
         self.reply.headers = [(name, value.replace(secret, "***")) for name, value in self.reply.headers]
-        return replace(self, head=self.head.replace(shown, b"***"))
+        self.head = self.head.replace(shown, b"***")
 
 
 class NotUsable(Exception):
@@ -68,8 +103,10 @@ async def open_direct(client: UpstreamClient, snapshot: Snapshot, upstream: Upst
         body=call.body,
         is_local=upstream.base_url.startswith(UNIT_URL),
     )
-    opened = await _open(client, request, snapshot)
-    return opened.redacted(secret.reveal()) if secret is not None and opened.reply.status >= 400 else opened
+    opened = await _open(client, request, snapshot, call)
+    if secret is not None and (opened.status >= 400 or opened.error):
+        opened.redact(secret.reveal())
+    return opened
 
 
 async def open_translated(client: UpstreamClient, translator: Translator, call: Call) -> Opened:
@@ -86,43 +123,68 @@ async def open_translated(client: UpstreamClient, translator: Translator, call: 
         body=call.body,
         is_local=True,
     )
-    opened = await _open(client, request, translator.snapshot)
-    return opened.redacted(translator.api_key.reveal()) if opened.reply.status >= 400 else opened
+    opened = await _open(client, request, translator.snapshot, call)
+    if opened.status >= 400 or opened.error:
+        opened.redact(translator.api_key.reveal())
+    return opened
 
 
-async def _open(client: UpstreamClient, request: UpstreamRequest, snapshot: Snapshot) -> Opened:
-    timeouts = snapshot.plan.gateway.timeouts
-    reply = await client.send(request, timeouts)
+async def _open(client: UpstreamClient, request: UpstreamRequest, snapshot: Snapshot, call: Call) -> Opened:
+    reply = await client.send(request, snapshot.plan.gateway.timeouts)
     try:
         if 300 <= reply.status < 400:
             raise UpstreamFailure(Reason.PROTOCOL, "the upstream answered with a redirect, which is never followed")
         if reply.status >= 600:
             raise UpstreamFailure(Reason.PROTOCOL, "the upstream answered with a status that HTTP does not have")
-        return await _read_proof(reply)
+        head = await reply.read(first=True)
+        if reply.is_stream and reply.status < 400:
+            return await _hold_start(reply, head, call)
+        return await _read_whole(reply, head)
     except BaseException:
         reply.close()
         raise
 
 
-async def _read_proof(reply: UpstreamReply) -> Opened:
-    """Read a stream's first bytes, or the whole of any other answer up to 8 MiB."""
-    head = await reply.read(first=True)
+async def _read_whole(reply: UpstreamReply, head: bytes) -> Opened:
+    """An answer that is no stream, up to 8 MiB; of an error as much as is worth reading."""
     is_error = reply.status >= 400
-    if reply.is_stream and not is_error:
-        if not head:
-            raise UpstreamFailure(Reason.BROKEN, "the upstream's stream ended before it began")
-        return Opened(reply, head, whole=False)
     parts, size = [head], len(head)
     most = LARGEST_ERROR_ANSWER if is_error else LARGEST_WHOLE_ANSWER
     while parts[-1] and size <= most:
         parts.append(await reply.read())
         size += len(parts[-1])
     whole = b"".join(parts)
-    if not whole and not is_error:
-        raise UpstreamFailure(Reason.BROKEN, "the upstream's answer is empty")
     if is_error:
         return Opened(reply, whole[:most], whole=True)
+    if not whole:
+        raise UpstreamFailure(Reason.BROKEN, "the upstream's answer is empty")
     return Opened(reply, whole, whole=not parts[-1])
+
+
+async def _hold_start(reply: UpstreamReply, head: bytes, call: Call) -> Opened:
+    """Hold the start of a stream until it proves itself, within 64 KiB and 10 seconds."""
+    if not head:
+        raise UpstreamFailure(Reason.BROKEN, "the upstream's stream ended before it began")
+    if call.operation is not Operation.GENERATE or not has_terminal(call.wire) or reply.header("content-encoding"):
+        return Opened(reply, head, whole=False)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + LONGEST_HOLD
+    while len(head) < LARGEST_HOLD:
+        proof = prove(call.wire, head[: whole_events(head)])
+        if proof is not Proof.PENDING:
+            return Opened(reply, head, whole=False, error=proof is Proof.ERROR)
+        pending = asyncio.ensure_future(reply.read())
+        try:
+            done, _ = await asyncio.wait({pending}, timeout=max(0.0, deadline - clock()))
+        except BaseException:
+            pending.cancel()
+            raise
+        if not done:
+            return Opened(reply, head, whole=False).waits_for(pending)
+        if not (more := await pending):
+            break
+        head += more
+    return Opened(reply, head, whole=False)
 
 
 def _with_query(url: str, query: str) -> str:

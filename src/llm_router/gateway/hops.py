@@ -1,29 +1,38 @@
-"""What upstreams answered LiteLLM with, by trace id: the truth behind the error that LiteLLM then reports."""
+"""What upstreams answered LiteLLM with, by trace id: the truth behind what LiteLLM then reports."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from llm_router.wire.errors import Failure
+from llm_router.gateway.verdicts import Verdict
+from llm_router.wire.usage import Usage
 
 MOST_HELD = 10_000
 
 
 @dataclass(slots=True)
+class Hop:
+    """The second hop of one request."""
+
+    verdict: Verdict | None = None  # how the upstream failed; None when it did not
+    usage: Usage | None = None  # as the upstream reported it, in its own wire
+
+
+@dataclass(slots=True)
 class Hops:
-    """The failed second hops of requests under way. Bounded: the oldest is dropped."""
+    """The second hops of requests under way. Bounded: the oldest is dropped."""
 
-    _failures: OrderedDict[str, Failure] = field(default_factory=OrderedDict)
+    _held: OrderedDict[str, Hop] = field(default_factory=OrderedDict)
 
-    def note(self, request_id: str, failure: Failure) -> None:
-        """Remember how the upstream failed for a request."""
-        self._failures[request_id] = failure
-        if len(self._failures) > MOST_HELD:
-            self._failures.popitem(last=False)
+    def begin(self, request_id: str) -> None:
+        """A request is about to go through LiteLLM: what an earlier candidate met does not explain this one."""
+        self._held[request_id] = Hop()
+        if len(self._held) > MOST_HELD:
+            self._held.popitem(last=False)
 
-    def failure_of(self, request_id: str) -> Failure | None:
-        """How the upstream failed for a request, or None when it did not."""
-        return self._failures.get(request_id)
+    def of(self, request_id: str) -> Hop:
+        """The hop of a request under way; one that is kept nowhere when there is no such request."""
+        return self._held.get(request_id) or Hop()
 
     def forget(self, request_id: str) -> None:
         """The request has been answered."""
-        self._failures.pop(request_id, None)
+        self._held.pop(request_id, None)

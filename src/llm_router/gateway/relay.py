@@ -1,296 +1,206 @@
 """The one loop: a client's request walks the candidates until one answers, and never after the first byte of output."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import random
 
 from llm_router.gateway import headers as filters
-from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct, open_translated
-from llm_router.gateway.exchange import ClientGone, Exchange
+from llm_router.gateway import verdicts
+from llm_router.gateway.caller import Caller
+from llm_router.gateway.calls import Opened
+from llm_router.gateway.delivery import Delivery
+from llm_router.gateway.exchange import ClientGone
+from llm_router.gateway.guard import Guard
 from llm_router.gateway.hops import Hops
-from llm_router.gateway.state import GatewayState, Snapshot, Translator
-from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure
-from llm_router.providers.endpoints import Operation
-from llm_router.routing.outcome import Outcome, classify, may_rotate
-from llm_router.routing.plan import Candidate, Lane, Plan, Wire, deployment_name
-from llm_router.wire.body import replace_model
-from llm_router.wire.errors import Failure, error_event, read_error
-from llm_router.wire.sse import EventStream, has_terminal
-
-_TIMED_OUT = frozenset({Reason.CONNECT_TIMEOUT, Reason.FIRST_BYTE_TIMEOUT, Reason.IDLE_TIMEOUT})
-# A translator that is gone is replaced; any other failure of its would come again.
-_WORTH_WAITING = frozenset({Reason.CONNECT, Reason.CONNECT_TIMEOUT, Reason.BROKEN})
-_MOST_BROKEN = 3  # a request that brings down every translator it meets is given up on
-_TRANSLATOR_PAUSE = 0.25  # seconds between two tries while a translator is replaced
-
-
-class AnswerCut(Exception):
-    """An answer that had begun cannot be completed; only closing the connection tells the client."""
-
-
-@dataclass(slots=True)
-class Attempts:
-    """What has been tried for one request."""
-
-    count: int = 0
-    failure: Failure | None = None
-    kept: Opened | None = None  # the last error answer an upstream gave, to be returned if nobody does better
-    reasons: list[str] = field(default_factory=list)
-
-    def note(self, candidate: Candidate, failure: Failure, answer: Opened | None = None) -> None:
-        """Remember how one candidate failed."""
-        if self.kept is not None:
-            self.kept.reply.close()
-        self.failure, self.kept = failure, answer
-        self.reasons.append(f"{candidate}: {failure.message}")
-
-
-def walk(plan: Plan, model: str) -> Iterator[Candidate]:
-    """Every candidate for a model, in order, then those of its fallbacks; each once."""
-    seen: set[Candidate] = set()
-    alias: str | None = model
-    visited: set[str] = set()
-    while alias is not None and alias not in visited:
-        visited.add(alias)
-        for candidate in plan.candidates(alias):
-            if candidate not in seen:
-                seen.add(candidate)
-                yield candidate
-        alias = plan.policy.fallbacks.get(alias)
+from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.retries import RetryBudget, pause
+from llm_router.gateway.run import Run
+from llm_router.gateway.selector import Options, Selector, Way
+from llm_router.gateway.story import CLIENT_LEFT
+from llm_router.gateway.verdicts import Verdict
+from llm_router.routing.health import Availability
+from llm_router.routing.order import nearest_chance
+from llm_router.routing.outcome import Outcome, may_rotate
+from llm_router.routing.plan import Candidate, Lane
 
 
 class Relay:
     """Answers requests from upstreams. One for the life of the process."""
 
-    def __init__(self, state: GatewayState, client: UpstreamClient, hops: Hops) -> None:
-        self._state = state
-        self._client = client
+    def __init__(self, caller: Caller, hops: Hops, guard: Guard, selector: Selector, recorder: Recorder) -> None:
+        self._caller = caller
         self._hops = hops
+        self._guard = guard
+        self._selector = selector
+        self._recorder = recorder
+        self._retries = RetryBudget()
 
-    async def serve(self, exchange: Exchange, call: Call, model: str, *, translate: bool) -> None:
-        """Answer one request; `translate` sends it through LiteLLM even where its wire is spoken. Raises AnswerCut."""
-        attempts = Attempts()
+    async def serve(self, run: Run) -> None:
+        """Answer one request, and write it down. Raises AnswerCut."""
+        story = run.story
         try:
-            async with exchange.until_client_leaves():
-                await self._walk(exchange, call, model, attempts, translate=translate)
+            async with run.exchange.until_client_leaves():
+                admitted = await self._guard.admit(run.exchange, story, run.asked, run.call)
+                if admitted is None:
+                    return
+                try:
+                    await self._answer(run)
+                finally:
+                    await self._guard.finish(admitted, story)
         except ClientGone:
-            return
+            self._recorder.conclude(story, CLIENT_LEFT, None, "CANCELED")
         finally:
-            self._hops.forget(call.request_id)
-            if attempts.kept is not None:
-                attempts.kept.reply.close()
+            self._hops.forget(story.request_id)
+            run.keep(None)
 
-    async def _walk(self, exchange: Exchange, call: Call, model: str, attempts: Attempts, *, translate: bool) -> None:
-        snapshot = _in_force(self._state)
-        for candidate in walk(snapshot.plan, model):
-            lane = snapshot.plan.lane(candidate, call.wire, translate=translate)
-            if lane is None:
-                attempts.note(candidate, _no_lane(candidate, call.wire))
-                continue
-            attempts.count += 1
-            if await self._try(exchange, call, snapshot, (candidate, lane), attempts):
-                return
-        await self._give_up(exchange, attempts)
-
-    async def _try(
-        self, exchange: Exchange, call: Call, snapshot: Snapshot, way: tuple[Candidate, Lane], attempts: Attempts
-    ) -> bool:
-        """Ask one candidate; True when the client has its answer."""
-        candidate, lane = way
-        _describe(exchange, candidate, lane, attempts.count)
-        if lane is Lane.DIRECT:
-            return await self._try_direct(exchange, call, snapshot, candidate, attempts)
-        return await self._try_translated(exchange, call, way, attempts)
-
-    async def _try_direct(
-        self, exchange: Exchange, call: Call, snapshot: Snapshot, candidate: Candidate, attempts: Attempts
-    ) -> bool:
-        upstream = snapshot.plan.upstreams[candidate.upstream]
-        sent = replace(call, body=replace_model(call.body, candidate.model))
-        try:
-            opened = await open_direct(self._client, snapshot, upstream, sent)
-        except NotUsable as error:
-            attempts.note(candidate, unavailable(str(error)))
-            return False
-        except UpstreamFailure as error:
-            attempts.note(candidate, network_failure(candidate.upstream, error))
-            return False
-        return await self._judge(exchange, call, candidate, opened, attempts)
-
-    async def _try_translated(
-        self, exchange: Exchange, call: Call, way: tuple[Candidate, Lane], attempts: Attempts
-    ) -> bool:
-        """Ask through LiteLLM, waiting for one that starts or is being replaced as long as the plan allows."""
-        candidate, _ = way
-        failure = unavailable("The translator (LiteLLM) is not ready")
+    async def _answer(self, run: Run) -> None:
+        self._retries.earn()
+        plan = run.snapshot.plan
         clock = asyncio.get_running_loop().time
-        deadline = clock() + _in_force(self._state).plan.gateway.timeouts.translator
-        broken = 0
-        while broken < _MOST_BROKEN:
-            if (translator := self._state.translator) is not None:
-                with translator.use():
-                    try:
-                        opened = await self._open_translated(translator, call, way)
-                    except UpstreamFailure as error:
-                        failure = network_failure("litellm", error)
-                        if error.reason not in _WORTH_WAITING:
-                            break
-                        broken += error.reason is Reason.BROKEN
-                    else:
-                        return await self._judge_translated(exchange, call, way, opened, attempts)
-            left = deadline - clock()
-            if left <= 0:
+        deadline = clock() + plan.gateway.timeouts.first_byte
+        for tries in range(plan.policy.retries + 1):
+            options = await self._options(run)
+            for way in options.ways:
+                if await self._selector.claim(plan, way, run.story) and await self._try(run, way, options):
+                    return
+            seconds = pause(tries, random.random())  # noqa: S311 - jitter
+            last = tries == plan.policy.retries or clock() + seconds > deadline
+            if last or not run.is_worth_retry() or not self._retries.spend():
                 break
-            await self._state.changed(left if translator is None else min(left, _TRANSLATOR_PAUSE))
-        attempts.note(candidate, failure)
-        return False
+            await asyncio.sleep(seconds)
+        await self._give_up(run, options)
 
-    async def _open_translated(self, translator: Translator, call: Call, way: tuple[Candidate, Lane]) -> Opened:
-        self._hops.forget(call.request_id)  # what an earlier candidate met does not explain how this one fails
-        sent = replace(call, body=replace_model(call.body, _translated_name(translator.snapshot, way, call)))
-        return await open_translated(self._client, translator, sent)
+    async def _options(self, run: Run) -> Options:
+        plan, story = run.snapshot.plan, run.story
+        options = await self._selector.options(
+            plan, story.wire, story.model, story.session, translate=run.translate
+        )
+        return options.within(run.asked.key.allows_provider)
 
-    async def _judge_translated(
-        self, exchange: Exchange, call: Call, way: tuple[Candidate, Lane], opened: Opened, attempts: Attempts
-    ) -> bool:
-        candidate, _ = way
-        if opened.reply.status < 400:
-            return await self._judge(exchange, call, candidate, opened, attempts)
-        opened.reply.close()
-        failure = self._hops.failure_of(call.request_id) or _translator_failure(opened)
-        if may_rotate(classify(failure.status)):
-            attempts.note(candidate, failure)
+    async def _try(self, run: Run, way: Way, options: Options) -> bool:
+        """Ask one candidate; True when the client has its answer."""
+        story, candidate = run.story, way.candidate
+        upstream = run.snapshot.plan.upstreams[candidate.upstream]
+        self._recorder.begin(story, candidate.upstream)
+        self._announce_move(run, way, options)
+        story.candidate, story.lane, story.billing, story.kind = candidate, way.lane, upstream.billing, upstream.kind
+        _describe(run, way)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            opened = await self._caller.open(run, way, options.bound)
+        except asyncio.CancelledError:
+            if way.availability is Availability.PROBE:
+                await self._selector.abandoned(candidate)
+            raise
+        if isinstance(opened, Verdict):
+            await self._note(run, way, opened, clock() - began)
             return False
-        await exchange.fail(failure)
+        return await self._judge(run, way, options, opened, clock() - began)
+
+    async def _judge(self, run: Run, way: Way, options: Options, opened: Opened, seconds: float) -> bool:
+        """Send a good answer on, or note why it is none."""
+        if opened.status < 400 and not opened.error:
+            await self._deliver(run, way, options, opened, seconds)
+            return True
+        verdict = self._caller.read(run, way, opened)
+        # Behind LiteLLM the words are LiteLLM's, and a refused key is nothing that a client may see as its own.
+        is_its_own = way.lane is Lane.DIRECT and opened.status == verdict.failure.status
+        if may_rotate(verdict.outcome):
+            run.keep(opened if is_its_own else None)
+            if not is_its_own:
+                opened.close()
+            await self._note(run, way, verdict, seconds)
+            return False
+        run.story.tried(way.candidate, verdict.outcome, verdict.reason, verdict.status, seconds)
+        if way.availability is Availability.PROBE:
+            await self._selector.abandoned(way.candidate)
+        await self._refuse(run, opened if is_its_own else None, verdict)
+        opened.close()
         return True
 
-    async def _judge(
-        self, exchange: Exchange, call: Call, candidate: Candidate, opened: Opened, attempts: Attempts
-    ) -> bool:
-        outcome = classify(opened.reply.status)
-        if may_rotate(outcome):
-            failure, shown = upstream_failure(candidate.upstream, outcome, opened)
-            attempts.note(candidate, failure, shown)
-            return False
-        await deliver(exchange, call, opened)
-        return True
+    async def _deliver(self, run: Run, way: Way, options: Options, opened: Opened, seconds: float) -> None:
+        story, candidate, plan = run.story, way.candidate, run.snapshot.plan
+        story.first_byte = asyncio.get_running_loop().time()
+        story.tried(candidate, Outcome.SUCCESS, "", opened.status, seconds)
+        await self._selector.succeeded(candidate, story, seconds)
+        if len(options.choices) > 1 and options.bound != candidate:
+            await self._selector.bind(plan, story.session, candidate)
+        await Delivery(run.exchange, run.call, story, self._recorder, self._hops).send(opened)
+        if story.outcome is Outcome.OUTAGE:
+            await self._selector.failed(plan, candidate, story, Outcome.OUTAGE, None)
 
-    async def _give_up(self, exchange: Exchange, attempts: Attempts) -> None:
-        if attempts.kept is not None:
-            kept, attempts.kept = attempts.kept, None
-            await deliver(exchange, None, kept)
+    async def _refuse(self, run: Run, opened: Opened | None, verdict: Verdict) -> None:
+        """Give a caller's own fault back, in the upstream's words where the client reads its format."""
+        code = verdicts.ledger_code(verdict.failure)
+        if opened is not None:
+            self._recorder.conclude(run.story, opened.status, verdict.outcome, code)
+            await _pass_on(run, opened)
             return
-        await exchange.fail(attempts.failure or unavailable("No account can answer for this model"))
+        self._recorder.conclude(run.story, verdict.failure.status_for(run.call.wire), verdict.outcome, code)
+        await run.exchange.fail(verdict.failure)
 
+    async def _note(self, run: Run, way: Way, verdict: Verdict, seconds: float) -> None:
+        """Remember how a candidate failed, here and in its health."""
+        run.failed[way.candidate] = verdict
+        run.last = way
+        run.story.tried(way.candidate, verdict.outcome, verdict.reason, verdict.status, seconds)
+        if verdict.counts:
+            plan = run.snapshot.plan
+            await self._selector.failed(plan, way.candidate, run.story, verdict.outcome, verdict.wait)
+        elif way.availability is Availability.PROBE:
+            await self._selector.abandoned(way.candidate)
 
-async def deliver(exchange: Exchange, call: Call | None, opened: Opened) -> None:
-    """Send an answer on: whole, or as it comes. Closes it. Raises AnswerCut."""
-    try:
-        headers = filters.for_client(opened.reply.headers)
-        if opened.whole:
-            headers.append(("content-length", str(len(opened.head))))
-            await exchange.start(opened.reply.status, headers)
-            await exchange.finish(opened.head)
+    async def _give_up(self, run: Run, options: Options) -> None:
+        outcome = next(iter(run.failed.values())).outcome if run.failed else None
+        if run.kept is not None and options.is_single:
+            kept, run.kept = run.kept, None
+            code = verdicts.ledger_code(run.failed[options.choices[0].candidate].failure)
+            self._recorder.conclude(run.story, kept.status, outcome, code)
+            await _pass_on(run, kept)
             return
-        await exchange.start(opened.reply.status, headers)
-        if call is not None and _ends_are_known(call, opened):
-            await _stream_events(exchange, call, opened)
+        failure = await self._final_failure(run, options)
+        code = verdicts.ledger_code(failure)
+        self._recorder.conclude(run.story, failure.status_for(run.call.wire), outcome, code)
+        await run.exchange.fail(failure)
+
+    async def _final_failure(self, run: Run, options: Options) -> verdicts.Failure:
+        if options.out_of_scope and not options.choices:
+            return verdicts.out_of_scope(run.story.model)
+        if options.laneless and not options.choices:
+            return verdicts.no_lane(options.laneless[0], run.call.wire)
+        choices = (await self._options(run)).choices if run.failed else options.choices
+        return verdicts.final(list(run.failed.values()), choices, nearest_chance(choices))
+
+    def _announce_move(self, run: Run, way: Way, options: Options) -> None:
+        """Tell the audit trail when a request goes elsewhere than it would have gone."""
+        if run.last is not None:
+            probed = run.last.availability is Availability.PROBE
+            origin: Candidate | None = run.last.candidate
+            reason = "half_open_probe_failed" if probed else "primary_unavailable"
         else:
-            await _stream_bytes(exchange, opened)
+            origin, reason = options.skipped_primary(run.snapshot.plan.candidates(run.story.model)), "primary_degraded"
+        if origin is not None and origin != way.candidate:
+            fields = {"from": str(origin), "to": str(way.candidate), "reason": reason}
+            self._recorder.event(
+                "ai_provider_failover", run.story, result="failover", provider=way.candidate.upstream, **fields
+            )
+
+
+async def _pass_on(run: Run, opened: Opened) -> None:
+    """Return an upstream's own error answer as it is."""
+    try:
+        headers = [*filters.for_client(opened.reply.headers), ("content-length", str(len(opened.head)))]
+        await run.exchange.start(opened.status, headers)
+        await run.exchange.finish(opened.head)
     finally:
-        opened.reply.close()
+        opened.close()
 
 
-def _ends_are_known(call: Call, opened: Opened) -> bool:
-    """Whether the answer is a stream of events whose format promises an end."""
-    is_events = opened.reply.is_stream and not opened.reply.header("content-encoding")
-    return is_events and call.operation is Operation.GENERATE and has_terminal(call.wire)
-
-
-async def _stream_events(exchange: Exchange, call: Call, opened: Opened) -> None:
-    events = EventStream(call.wire)
-    chunk = opened.head
-    broken = ""
-    try:
-        while chunk:
-            if ready := events.feed(chunk):
-                await exchange.send(ready)
-            chunk = await opened.reply.read()
-    except UpstreamFailure as error:
-        broken = error.detail
-    rest = b"" if broken else events.rest()
-    if not events.finished:
-        failure = Failure(502, "stream_disconnected", f"The upstream broke off: {broken or 'its stream has no end'}")
-        rest = error_event(failure, call.wire, exchange.request_id)
-    await exchange.finish(rest)
-
-
-async def _stream_bytes(exchange: Exchange, opened: Opened) -> None:
-    chunk = opened.head
-    try:
-        while chunk:
-            await exchange.send(chunk)
-            chunk = await opened.reply.read()
-    except UpstreamFailure as error:
-        raise AnswerCut from error
-    await exchange.finish()
-
-
-def unavailable(message: str) -> Failure:
-    """Nobody can answer now."""
-    return Failure(503, "provider_unavailable", message, retry_after=1)
-
-
-def network_failure(upstream: str, error: UpstreamFailure) -> Failure:
-    """An upstream that could not be reached or did not answer."""
-    if error.reason in _TIMED_OUT:
-        return Failure(504, "timeout", f"`{upstream}` did not answer: {error.detail}")
-    return unavailable(f"`{upstream}` cannot be reached: {error.detail}")
-
-
-def upstream_failure(upstream: str, outcome: Outcome, opened: Opened) -> tuple[Failure, Opened | None]:
-    """An upstream's refusal, and its own answer where a client may see it."""
-    message, code = read_error(opened.head)
-    status = opened.reply.status
-    if outcome is Outcome.CREDENTIAL:
-        # A client that is told 401 throws its own sign-in away, though it was the upstream's that failed.
-        opened.reply.close()
-        text = f"`{upstream}` refused the router's key with {status}: {message or 'no reason given'}"
-        return Failure(502, "upstream_auth_failed", text, should_retry=False), None
-    return Failure(status, code or "upstream_error", message or f"`{upstream}` answered {status}"), opened
-
-
-def _translator_failure(opened: Opened) -> Failure:
-    message, code = read_error(opened.head)
-    status = opened.reply.status
-    return Failure(
-        502 if status == 401 else status, code or "translator_error", message or "LiteLLM refused the request"
-    )
-
-
-def _no_lane(candidate: Candidate, wire: Wire) -> Failure:
-    return Failure(400, "unsupported_format", f"`{candidate}` cannot be asked in the {wire} format", should_retry=False)
-
-
-def _translated_name(snapshot: Snapshot, way: tuple[Candidate, Lane], call: Call) -> str:
-    candidate, lane = way
-    if lane is Lane.RAW:
-        return candidate.model
-    upstream = snapshot.plan.upstreams.get(candidate.upstream)
-    wire = (upstream.translation_wire() if upstream is not None else None) or call.wire
-    return deployment_name(candidate, wire)
-
-
-def _describe(exchange: Exchange, candidate: Candidate, lane: Lane, count: int) -> None:
-    exchange.extra_headers = [
-        ("x-router-account", filters.shown(candidate.upstream)),
-        ("x-router-model", filters.shown(candidate.model)),
-        ("x-router-lane", lane.value),
-        ("x-router-attempts", str(count)),
+def _describe(run: Run, way: Way) -> None:
+    run.exchange.extra_headers = [
+        *run.headers,
+        ("x-router-account", filters.shown(way.candidate.upstream)),
+        ("x-router-model", filters.shown(way.candidate.model)),
+        ("x-router-lane", way.lane.value),
+        ("x-router-attempts", str(len(run.story.attempts) + 1)),
     ]
-
-
-def _in_force(state: GatewayState) -> Snapshot:
-    if state.snapshot is None:
-        raise RuntimeError("a request was let in before the gateway was configured")
-    return state.snapshot

@@ -1,24 +1,36 @@
 """Server-sent events on their way through: cut at event boundaries, and watched for the end their format promises."""
 
 import re
+from enum import StrEnum
 
 from llm_router.wire.formats import Wire
+
+
+
+class End(StrEnum):
+    """How a stream ends."""
+
+    LAST = "last"  # nothing follows
+    SOFT = "soft"  # the answer is whole, but its usage may follow
+    ERROR = "error"  # the upstream says itself that it failed
+
 
 # What ends a stream, for each wire: a word that is quickly looked for, and what must stand around it to be an end.
 # Inside JSON text quotes are escaped and newlines too, so none of these can stand in an answer's words.
 _TERMINAL = {
     Wire.CHAT: (
-        (b"[DONE]", re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)),
-        (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"')),
-        (b'"error"', re.compile(rb'^data:\s*\{\s*"error"', re.MULTILINE)),
+        (b"[DONE]", re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE), End.LAST),
+        (b'"finish_reason"', re.compile(rb'"finish_reason"\s*:\s*"'), End.SOFT),
+        (b'"error"', re.compile(rb'^data:\s*\{\s*"error"', re.MULTILINE), End.ERROR),
     ),
     Wire.RESPONSES: (
-        (b'"response.', re.compile(rb'"type"\s*:\s*"response\.(?:completed|failed|incomplete|cancelled)"')),
-        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE)),
+        (b'"response.', re.compile(rb'"type"\s*:\s*"response\.(?:completed|incomplete|cancelled)"'), End.LAST),
+        (b'"response.failed', re.compile(rb'"type"\s*:\s*"response\.failed"'), End.ERROR),
+        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE), End.ERROR),
     ),
     Wire.MESSAGES: (
-        (b"message_stop", re.compile(rb'"type"\s*:\s*"message_stop"|^event:\s*message_stop', re.MULTILINE)),
-        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE)),
+        (b"message_stop", re.compile(rb'"type"\s*:\s*"message_stop"|^event:\s*message_stop', re.MULTILINE), End.LAST),
+        (b"error", re.compile(rb'"type"\s*:\s*"error"|^event:\s*error', re.MULTILINE), End.ERROR),
     ),
 }
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -33,12 +45,12 @@ class EventStream:
     half is dropped and an error event can follow a clean boundary. An event over 8 MiB is passed on in pieces.
     """
 
-    __slots__ = ("_held", "_terminal", "finished")
+    __slots__ = ("_held", "_terminal", "end")
 
     def __init__(self, wire: Wire) -> None:
         self._terminal = _TERMINAL[wire]
         self._held = bytearray()
-        self.finished = False
+        self.end: End | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Take what arrived; returns the bytes that may be sent on now."""
@@ -65,9 +77,17 @@ class EventStream:
         self._held.clear()
         return rest if self.finished else b""
 
+    @property
+    def finished(self) -> bool:
+        """Whether the answer is whole, or the upstream has said why it is not."""
+        return self.end is not None
+
     def _watched(self, ready: bytes) -> bytes:
-        if not self.finished:
-            self.finished = any(word in ready and end.search(ready) for word, end in self._terminal)
+        if self.end is None or self.end is End.SOFT:
+            for word, pattern, end in self._terminal:
+                if word in ready and pattern.search(ready):
+                    self.end = end
+                    break
         return ready
 
 
@@ -76,7 +96,12 @@ def has_terminal(wire: Wire) -> bool:
     return wire in _TERMINAL
 
 
-def _boundary(data: bytearray, start: int) -> int:
+def whole_events(data: bytes) -> int:
+    """How many bytes of `data` are whole events."""
+    return _boundary(data, 0)
+
+
+def _boundary(data: bytearray | bytes, start: int) -> int:
     """Where the last whole event at or after `start` ends; 0 when there is none."""
     if data.endswith(b"\n\n"):
         return len(data)
