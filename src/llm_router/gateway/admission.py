@@ -4,9 +4,13 @@ import ipaddress
 from collections.abc import Mapping
 
 from llm_router.gateway.state import Snapshot
+from llm_router.routing.limits import UNLIMITED
 from llm_router.routing.plan import GatewaySettings
+from llm_router.secrets.client_keys import AGENT, ClientKey
 from llm_router.wire.errors import Failure
 
+# Where no key was ever asked for, everybody is the same client.
+NOBODY = ClientKey("", "", "", "", AGENT, UNLIMITED)
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -28,11 +32,11 @@ def check_origin(headers: Mapping[str, str], settings: GatewaySettings, address:
     return None
 
 
-def check_key(headers: Mapping[str, str], snapshot: Snapshot) -> Failure | None:
+def check_key(headers: Mapping[str, str], snapshot: Snapshot) -> ClientKey | Failure:
     """Ask for a client key, as `Authorization: Bearer` or `x-api-key`."""
-    if not snapshot.plan.gateway.client_keys:
-        return None
-    if not snapshot.key_digests:
+    if snapshot.keys.is_open:
+        return NOBODY
+    if not snapshot.keys.by_digest:
         return Failure(
             503,
             "ai_not_configured",
@@ -41,8 +45,8 @@ def check_key(headers: Mapping[str, str], snapshot: Snapshot) -> Failure | None:
             type="api_error",
         )
     shown = shown_key(headers)
-    if shown and snapshot.knows_key(shown):
-        return None
+    if shown and (found := snapshot.keys.find(shown)) is not None:
+        return found
     message = "The router does not know this key" if shown else "No key was sent"
     return Failure(401, "invalid_api_key", f"{message}; `router client env` shows how to set it", should_retry=False)
 

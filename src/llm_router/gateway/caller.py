@@ -65,15 +65,14 @@ class Caller:
         broken = 0
         while broken < _MOST_BROKEN:
             if (translator := self._state.translator) is not None:
-                with translator.use():
-                    try:
-                        return await self._send_translated(translator, way, call)
-                    except UpstreamFailure as error:
-                        hop = self._hops.of(call.request_id).verdict
-                        verdict = hop or verdicts.of_network("litellm", error, counts=False)
-                        if error.reason not in _WORTH_WAITING or hop is not None:
-                            break
-                        broken += error.reason is Reason.BROKEN
+                try:
+                    return await self._send_translated(translator, way, call)
+                except UpstreamFailure as error:
+                    hop = self._hops.of(call.request_id).verdict
+                    verdict = hop or verdicts.of_network("litellm", error, counts=False)
+                    if error.reason not in _WORTH_WAITING or hop is not None:
+                        break
+                    broken += error.reason is Reason.BROKEN
             left = deadline - clock()
             if left <= 0:
                 break
@@ -83,7 +82,13 @@ class Caller:
     async def _send_translated(self, translator: Translator, way: Way, call: Call) -> Opened:
         self._hops.begin(call.request_id)
         name = _translated_name(translator.snapshot, way, call)
-        return await open_translated(self._client, translator, call.with_body(replace_model(call.body, name)))
+        translator.take()
+        try:
+            opened = await open_translated(self._client, translator, call.with_body(replace_model(call.body, name)))
+        except BaseException:
+            translator.give_back()
+            raise
+        return opened.holding(translator.give_back)
 
     def _readable(self, run: Run, way: Way, bound: Candidate | None) -> Call:
         """The call as another account than the session's own can read it: without that account's reasoning."""

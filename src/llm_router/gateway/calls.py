@@ -1,7 +1,7 @@
 """One call to one upstream: opened, proved to be an answer, and read whole when it is not a stream."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from llm_router.gateway import headers as filters
@@ -29,6 +29,10 @@ class Call:
     body: bytes
     request_id: str
 
+    def with_body(self, body: bytes) -> "Call":
+        """The same call with another body."""
+        return Call(self.wire, self.operation, self.headers, self.query, body, self.request_id)
+
 
 class Opened:
     """An answer that has proved itself: `head` is all of it when `whole`, else what came first.
@@ -36,7 +40,7 @@ class Opened:
     `error` is true when a stream begins with an error event instead of output.
     """
 
-    __slots__ = ("_pending", "error", "head", "reply", "whole")
+    __slots__ = ("_pending", "_release", "error", "head", "reply", "whole")
 
     def __init__(self, reply: UpstreamReply, head: bytes, *, whole: bool, error: bool = False) -> None:
         self.reply = reply
@@ -44,6 +48,7 @@ class Opened:
         self.whole = whole
         self.error = error
         self._pending: asyncio.Task[bytes] | None = None
+        self._release: Callable[[], None] | None = None
 
     @property
     def status(self) -> int:
@@ -55,6 +60,11 @@ class Opened:
         self._pending = pending
         return self
 
+    def holding(self, release: Callable[[], None]) -> "Opened":
+        """This answer, which calls `release` when it is closed."""
+        self._release = release
+        return self
+
     async def read(self) -> bytes:
         """The bytes after `head`; b"" at the end. Raises UpstreamFailure."""
         if self._pending is not None:
@@ -63,7 +73,10 @@ class Opened:
         return await self.reply.read()
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Give the connection up, and what was held for it. Twice is once."""
+        if self._release is not None:
+            self._release()
+            self._release = None
         if self._pending is not None:
             self._pending.cancel()
         self.reply.close()

@@ -1,11 +1,9 @@
 """The way of an answer to its client: whole, or as it comes; its row is in the ledger before its last byte leaves."""
 
-from collections.abc import Callable
-
 from llm_router.gateway import headers as filters
 from llm_router.gateway.calls import Call, Opened
 from llm_router.gateway.exchange import Exchange
-from llm_router.gateway.hops import Hop
+from llm_router.gateway.hops import Hops
 from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.story import Story
 from llm_router.gateway.upstream import UpstreamFailure
@@ -13,7 +11,7 @@ from llm_router.providers.endpoints import Operation
 from llm_router.routing.outcome import Outcome
 from llm_router.wire.errors import Failure, error_event
 from llm_router.wire.sse import End, EventStream, has_terminal
-from llm_router.wire.usage import UsageReader, settle_body
+from llm_router.wire.usage import Usage, UsageReader, settle_body
 
 _BROKEN = "LLM_API_ERROR"
 
@@ -23,16 +21,20 @@ class AnswerCut(Exception):
 
 
 class Delivery:
-    """One answer on its way to one client. `hop` is what is known of the upstream behind LiteLLM, if it was asked."""
+    """One answer on its way to one client."""
 
-    __slots__ = ("_call", "_exchange", "_hop", "_recorder", "_story")
+    __slots__ = ("_call", "_exchange", "_hops", "_recorder", "_story")
 
-    def __init__(self, exchange: Exchange, call: Call, story: Story, recorder: Recorder, hop: Callable[[], Hop]) -> None:
+    def __init__(self, exchange: Exchange, call: Call, story: Story, recorder: Recorder, hops: Hops) -> None:
         self._exchange = exchange
         self._call = call
         self._story = story
         self._recorder = recorder
-        self._hop = hop
+        self._hops = hops
+
+    def _reported(self) -> Usage | None:
+        """What the upstream behind LiteLLM reported in its own wire, if it was asked."""
+        return self._hops.of(self._story.request_id).usage
 
     async def send(self, opened: Opened) -> None:
         """Send an answer on, and close it. Raises AnswerCut."""
@@ -53,7 +55,7 @@ class Delivery:
         story = self._story
         story.bytes_out = len(opened.head)
         if opened.status < 400 and self._call.operation is Operation.GENERATE:
-            reported = self._hop().usage
+            reported = self._reported()
             story.usage = reported or settle_body(self._call.wire, opened.head, story.prompt_tokens)
         headers.append(("content-length", str(len(opened.head))))
         if opened.status < 400:
@@ -83,7 +85,7 @@ class Delivery:
             broken = error.detail
         except BaseException:
             # The client has left: what came out until now was used all the same.
-            story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+            story.usage = self._reported() or usage.settle(story.prompt_tokens)
             raise
         rest = b"" if broken else events.rest()
         usage.feed(rest)
@@ -99,7 +101,7 @@ class Delivery:
     def _succeed(self, usage: UsageReader) -> None:
         story = self._story
         if not story.concluded:
-            story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+            story.usage = self._reported() or usage.settle(story.prompt_tokens)
             self._recorder.conclude(story, 200, Outcome.SUCCESS)
 
     def _break(self, usage: UsageReader, detail: str) -> bytes:
@@ -110,7 +112,7 @@ class Delivery:
 
     def _fail(self, usage: UsageReader) -> None:
         story = self._story
-        story.usage = self._hop().usage or usage.settle(story.prompt_tokens)
+        story.usage = self._reported() or usage.settle(story.prompt_tokens)
         self._recorder.conclude(story, 200, Outcome.OUTAGE, _BROKEN)
 
     async def _stream_bytes(self, opened: Opened) -> None:

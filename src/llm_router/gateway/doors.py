@@ -1,17 +1,23 @@
 """The `/upstream/<route>` doors: LiteLLM's way back to an upstream, which gets its credential only here."""
 
-from llm_router.gateway import admission
+import time
+from collections.abc import Callable
+
+from llm_router.gateway import admission, verdicts
 from llm_router.gateway import headers as filters
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct
 from llm_router.gateway.exchange import Exchange
-from llm_router.gateway.hops import Hops
-from llm_router.gateway.relay import AnswerCut, network_failure, unavailable, upstream_failure
+from llm_router.gateway.delivery import AnswerCut
+from llm_router.gateway.hops import Hop, Hops
 from llm_router.gateway.state import GatewayState, Snapshot, Translator
 from llm_router.gateway.upstream import UpstreamClient, UpstreamFailure
+from llm_router.gateway.verdicts import Verdict
 from llm_router.providers.endpoints import Operation, client_path
-from llm_router.routing.outcome import Outcome, classify, may_rotate
+from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Upstream, Wire, parse_route
-from llm_router.wire.errors import Failure, read_error
+from llm_router.routing.readings import read_failure, read_stream_error
+from llm_router.wire.errors import Failure
+from llm_router.wire.usage import UsageReader, usage_of_body
 
 PREFIX = "/upstream/"
 _OPERATIONS = {
@@ -29,8 +35,11 @@ _OPERATIONS = {
 class Doors:
     """Serves LiteLLM's calls. No failover here: the one loop is in `relay`, around LiteLLM."""
 
-    def __init__(self, state: GatewayState, client: UpstreamClient, hops: Hops) -> None:
+    def __init__(
+        self, state: GatewayState, client: UpstreamClient, hops: Hops, wall: Callable[[], float] = time.time
+    ) -> None:
         self._state = state
+        self._wall = wall
         self._client = client
         self._hops = hops
 
@@ -75,48 +84,51 @@ class Doors:
         return upstream, call
 
     async def _pass(self, exchange: Exchange, snapshot: Snapshot, upstream: Upstream, call: Call) -> None:
+        hop = self._hops.of(call.request_id)
         try:
             opened = await open_direct(self._client, snapshot, upstream, call)
         except NotUsable as error:
-            await self._refuse(exchange, call, unavailable(str(error)))
+            await self._refuse(exchange, hop, verdicts.of_unusable(str(error)))
             return
         except UpstreamFailure as error:
-            await self._refuse(exchange, call, network_failure(upstream.name, error))
+            await self._refuse(exchange, hop, verdicts.of_network(upstream.name, error))
             return
-        outcome = classify(opened.reply.status)
-        if outcome is not Outcome.SUCCESS:
-            self._note(call, upstream, opened)
-        await _send_on(exchange, opened)
+        if opened.status >= 400 or opened.error:
+            self._note(hop, call, upstream, opened)
+        await _send_on(exchange, call, opened, hop)
 
-    async def _refuse(self, exchange: Exchange, call: Call, failure: Failure) -> None:
-        self._hops.note(call.request_id, failure)
-        await exchange.fail(failure)
+    async def _refuse(self, exchange: Exchange, hop: Hop, verdict: Verdict) -> None:
+        hop.verdict = verdict
+        await exchange.fail(verdict.failure)
 
-    def _note(self, call: Call, upstream: Upstream, opened: Opened) -> None:
-        outcome = classify(opened.reply.status)
-        if call.operation is Operation.COUNT_TOKENS and outcome is Outcome.REQUEST:
+    def _note(self, hop: Hop, call: Call, upstream: Upstream, opened: Opened) -> None:
+        now = self._wall()
+        reading = read_stream_error(opened.head, now) if opened.error else None
+        if reading is None:
+            reading = read_failure(opened.status, dict(opened.reply.headers), opened.head, now)
+        if call.operation is Operation.COUNT_TOKENS and reading.outcome is Outcome.REQUEST:
             return  # LiteLLM asks whether an upstream can count, and counts by itself when it cannot
-        if may_rotate(outcome):
-            failure, _ = upstream_failure(upstream.name, outcome, opened)
-        else:
-            message, code = read_error(opened.head)
-            failure = Failure(opened.reply.status, code or "invalid_request_error", message or "the upstream refused")
-        self._hops.note(call.request_id, failure)
+        hop.verdict = verdicts.of_reading(upstream.name, opened.status, reading)
 
 
-async def _send_on(exchange: Exchange, opened: Opened) -> None:
+async def _send_on(exchange: Exchange, call: Call, opened: Opened, hop: Hop) -> None:
     """Pass an answer to LiteLLM as it is; where it breaks off, break off too, and LiteLLM tells the client."""
     headers = filters.for_client(opened.reply.headers)
+    usage = UsageReader(call.wire) if opened.reply.is_stream else None
     try:
         if opened.whole:
             headers.append(("content-length", str(len(opened.head))))
-        await exchange.start(opened.reply.status, headers)
+            hop.usage = usage_of_body(call.wire, opened.head) if opened.status < 400 else None
+        await exchange.start(opened.status, headers)
         chunk = opened.head
         while chunk:
+            if usage is not None:
+                usage.feed(chunk)
+                hop.usage = usage.usage or hop.usage
             await exchange.send(chunk)
-            chunk = b"" if opened.whole else await opened.reply.read()
+            chunk = b"" if opened.whole else await opened.read()
         await exchange.finish()
     except UpstreamFailure as error:
         raise AnswerCut from error
     finally:
-        opened.reply.close()
+        opened.close()

@@ -1,6 +1,6 @@
 """A client key's limits around one request: the cap clamped, the place taken, and what it used given back."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llm_router.gateway.calls import Call
 from llm_router.gateway.exchange import Exchange
@@ -68,7 +68,7 @@ def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[
     body = clamp_output_cap(call.body, facts, cap)
     if body is call.body:
         return call, []
-    return replace(call, body=body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
+    return call.with_body(body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
 
 
 def _ask(story: Story, asked: Asked, call: Call, limits: KeyLimits) -> Ask:

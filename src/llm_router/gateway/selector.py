@@ -1,7 +1,7 @@
 """Which candidate is asked next: the pure choice of `routing.order`, fed from shared state, and what it learns."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.story import Story
@@ -36,6 +36,30 @@ class Options:
     laneless: tuple[Candidate, ...]
     held_back: tuple[Candidate, ...]  # paid by the token, behind a plan account
     bound: Candidate | None
+    out_of_scope: tuple[Candidate, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """Whether there is one candidate and no other, open or not."""
+        return len(self.choices) == 1 and not self.held_back
+
+    def within(self, allows: Callable[[str], bool]) -> "Options":
+        """These options without the providers that a client key may not use."""
+        outside = tuple(one.candidate for one in self.choices if not allows(one.candidate.upstream))
+        if not outside:
+            return self
+        return replace(
+            self,
+            ways=tuple(way for way in self.ways if way.candidate not in outside),
+            choices=tuple(choice for choice in self.choices if choice.candidate not in outside),
+            out_of_scope=outside,
+        )
+
+    def skipped_primary(self, listed: Sequence[Candidate]) -> Candidate | None:
+        """The candidate that would have been asked first, when its health keeps it from being asked."""
+        known = {choice.candidate: choice for choice in self.choices}
+        first = self.bound or next((candidate for candidate in listed if candidate in known), None)
+        return first if first is not None and known[first].is_skipped else None
 
 
 def health_policy(plan: Plan) -> HealthPolicy:

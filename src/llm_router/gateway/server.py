@@ -2,20 +2,33 @@
 
 import json
 import logging
+import re
 
 from llm_router.errors import nearest_first
-from llm_router.gateway import admission, models
+from llm_router.gateway import admission, models, verdicts
+from llm_router.gateway.caller import Caller
 from llm_router.gateway.calls import Call
+from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.doors import PREFIX, Doors
 from llm_router.gateway.exchange import BodyTooLarge, ClientGone, Exchange, Receive, Scope, Send
+from llm_router.gateway.guard import Asked, Guard, clamp
 from llm_router.gateway.hops import Hops
-from llm_router.gateway.relay import AnswerCut, Relay, unavailable
+from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.relay import Relay
+from llm_router.gateway.run import Run
+from llm_router.gateway.selector import Selector
 from llm_router.gateway.state import GatewayState, Snapshot
+from llm_router.gateway.story import Story
 from llm_router.gateway.upstream import UpstreamClient
+from llm_router.gateway.verdicts import unavailable
+from llm_router.journal.ledger_row import session_mark
 from llm_router.providers.endpoints import Operation, client_path
 from llm_router.routing.plan import Wire
-from llm_router.wire.body import InvalidBody, read_facts
+from llm_router.secrets.client_keys import ClientKey
+from llm_router.state.port import StateStore
+from llm_router.wire.body import InvalidBody, decode, facts_of
 from llm_router.wire.errors import Failure
+from llm_router.wire.facts import opening_texts, read_limit_facts
 
 _log = logging.getLogger(__name__)
 _CALLS = {
@@ -29,6 +42,8 @@ _CALLS = {
     )
 }
 _MODELS = "/v1/models"
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _NEAREST = 5
 _LONGEST_SHOWN = 200
 
@@ -36,10 +51,21 @@ _LONGEST_SHOWN = 200
 class Gateway:
     """The application. `translator_port` is the door whose requests always take the translated lane."""
 
-    def __init__(self, state: GatewayState, client: UpstreamClient, translator_port: int | None = None) -> None:
+    def __init__(
+        self,
+        state: GatewayState,
+        client: UpstreamClient,
+        store: StateStore,
+        recorder: Recorder,
+        translator_port: int | None = None,
+    ) -> None:
         hops = Hops()
         self._state = state
-        self._relay = Relay(state, client, hops)
+        self._recorder = recorder
+        self._selector = Selector(store, recorder)
+        self._relay = Relay(
+            Caller(state, client, hops, recorder), hops, Guard(store, recorder), self._selector, recorder
+        )
         self._doors = Doors(state, client, hops)
         self._translator_port = translator_port
 
@@ -80,9 +106,11 @@ class Gateway:
         server = exchange.scope.get("server") or ("", None)
         refused = admission.check_origin(exchange.headers, snapshot.plan.gateway, str(server[0]))
         if refused is None and not await self._serve_open(exchange, snapshot):
-            refused = admission.check_key(exchange.headers, snapshot)
-            if refused is None:
-                await self._serve_known(exchange, snapshot, translate=server[1] == self._translator_port)
+            key = admission.check_key(exchange.headers, snapshot)
+            if isinstance(key, Failure):
+                refused = key
+            else:
+                await self._serve_known(exchange, snapshot, key, translate=server[1] == self._translator_port)
         if refused is not None:
             await exchange.fail(refused)
 
@@ -107,16 +135,16 @@ class Gateway:
         body = json.dumps({"status": "ok" if ready else "unavailable", "reason": reason}).encode()
         await exchange.answer(200 if ready else 503, body)
 
-    async def _serve_known(self, exchange: Exchange, snapshot: Snapshot, *, translate: bool) -> None:
+    async def _serve_known(self, exchange: Exchange, snapshot: Snapshot, key: ClientKey, *, translate: bool) -> None:
         if exchange.path in _CALLS:
             if exchange.method != "POST":
                 exchange.extra_headers.append(("allow", "POST"))
                 await exchange.fail(Failure(405, "method_not_allowed", f"`{exchange.path}` takes POST"))
                 return
-            await self._serve_call(exchange, snapshot, translate=translate)
+            await self._serve_call(exchange, snapshot, key, translate=translate)
             return
         anthropic = "anthropic-version" in exchange.headers
-        names = models.reachable(snapshot)
+        names = [name for name in models.reachable(snapshot) if key.allows_model(name)]
         path = exchange.path
         if exchange.method in {"GET", "HEAD"} and path == _MODELS:
             await exchange.answer(200, models.list_body(names, anthropic=anthropic))
@@ -124,6 +152,8 @@ class Gateway:
             await exchange.answer(200, models.model_body(path.removeprefix(_MODELS + "/"), anthropic=anthropic))
         elif exchange.method in {"GET", "HEAD"} and path == "/router/models":
             await exchange.answer(200, models.lanes_body(snapshot))
+        elif exchange.method in {"GET", "HEAD"} and path == "/metrics":
+            await exchange.answer(200, self._recorder.metrics.text(self._gauges()), content_type=_METRICS_TYPE)
         elif path.startswith(_MODELS + "/"):
             await exchange.fail(_unknown_model(snapshot, path.removeprefix(_MODELS + "/")))
         else:
@@ -131,26 +161,47 @@ class Gateway:
                 Failure(404, "not_found", f"There is nothing at `{exchange.method} {path[:_LONGEST_SHOWN]}`")
             )
 
-    async def _serve_call(self, exchange: Exchange, snapshot: Snapshot, *, translate: bool) -> None:
+    def _gauges(self) -> dict[str, float]:
+        return {"llm_router_requests_in_flight": float(self._state.in_flight)}
+
+    async def _serve_call(self, exchange: Exchange, snapshot: Snapshot, key: ClientKey, *, translate: bool) -> None:
         body = await exchange.body(snapshot.plan.gateway.max_body_bytes)
         try:
-            facts = read_facts(body)
+            held = decode(body)
+            facts = facts_of(held)
         except InvalidBody as error:
             await exchange.fail(Failure(400, "invalid_request_error", f"The request cannot be read: {error}"))
+            return
+        if not key.allows_model(facts.model):
+            await exchange.fail(verdicts.out_of_scope(facts.model))
             return
         if not snapshot.plan.candidates(facts.model):
             await exchange.fail(_unknown_model(snapshot, facts.model))
             return
         wire, operation = _CALLS[exchange.path]
-        call = Call(
-            wire=wire,
-            operation=operation,
-            headers=exchange.headers,
-            query=exchange.query,
-            body=body,
+        limits = read_limit_facts(wire, held, exchange.headers, body)
+        call = Call(wire, operation, exchange.headers, exchange.query, body, exchange.request_id)
+        call, extra = clamp(call, key.limits, limits)
+        story = Story(
             request_id=exchange.request_id,
+            started=exchange.began,
+            started_at=self._recorder.now(),
+            wire=wire,
+            model=facts.model,
+            key=key.name,
+            session=session_mark(key.name, limits.session or f"opening {opening_texts(held)}"),
+            streamed=facts.stream,
+            bytes_in=len(body),
+            prompt_tokens=limits.prompt_tokens,
+            traceparent=_traceparent(exchange.headers.get("traceparent", "")),
         )
-        await self._relay.serve(exchange, call, facts.model, translate=translate)
+        run = Run(exchange, call, story, Asked(key, limits), snapshot, extra, translate)
+        await self._relay.serve(run)
+
+
+def _traceparent(value: str) -> str:
+    """A W3C trace context as the ledger keeps it; an empty text when it is none."""
+    return value if _TRACEPARENT.fullmatch(value) else ""
 
 
 def _unknown_model(snapshot: Snapshot, model: str) -> Failure:

@@ -7,6 +7,7 @@ from llm_router.errors import RouterError
 from llm_router.gateway.state import Problem, Snapshot, Translator, digest
 from llm_router.home import Home
 from llm_router.routing.plan import Plan
+from llm_router.secrets.client_keys import load_client_keys
 from llm_router.secrets.secret import Secret
 from llm_router.secrets.store import resolve
 
@@ -19,18 +20,23 @@ def settle(plan: Plan, endpoints: Mapping[str, str], home: Home, environ: Mappin
         try:
             return resolve(reference, home=home, environ=environ)
         except RouterError as error:
-            problems.append(Problem(error.code, error.message, error.hints[0] if error.hints else ""))
+            problems.append(_problem(error))
             return None
 
     credentials = {up.name: secret for up in plan.upstreams.values() if up.key and (secret := read(up.key)) is not None}
-    keys = [secret for reference in plan.gateway.client_keys if (secret := read(reference)) is not None]
+    keys = load_client_keys(home, plan.gateway.client_keys, environ)
+    problems += [_problem(error) for error in keys.problems]
     return Snapshot(
         plan=plan,
         credentials=credentials,
-        key_digests=tuple(digest(key.reveal()) for key in keys),
+        keys=keys,
         endpoints=dict(endpoints),
         problems=tuple(problems),
     )
+
+
+def _problem(error: RouterError) -> Problem:
+    return Problem(error.code, error.message, error.hints[0] if error.hints else "")
 
 
 def translator_from(message: Mapping[str, Any] | None, snapshot: Snapshot) -> Translator | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from llm_router.routing.plan import UNIT_URL, Plan, Upstream
+from llm_router.secrets.client_keys import ClientKeys
 from llm_router.secrets.secret import Secret
 
 
@@ -40,14 +41,9 @@ class Snapshot:
 
     plan: Plan
     credentials: Mapping[str, Secret]  # by upstream; absent when it needs none or it could not be resolved
-    key_digests: tuple[bytes, ...]
+    keys: ClientKeys
     endpoints: Mapping[str, str] = MappingProxyType({})  # unit -> base URL
     problems: tuple[Problem, ...] = ()
-
-    def knows_key(self, key: str) -> bool:
-        """Whether `key` is a client key, in constant time for any key of that many client keys."""
-        wanted = digest(key)
-        return bool(sum([hmac.compare_digest(wanted, held) for held in self.key_digests]))
 
     def base_url(self, upstream: Upstream) -> str | None:
         """Where an upstream is, or None while the unit that serves it has no address."""
@@ -71,14 +67,13 @@ class Translator:
     snapshot: Snapshot
     in_flight: int = 0
 
-    @contextmanager
-    def use(self) -> Iterator[None]:
-        """Count one request as in flight."""
+    def take(self) -> None:
+        """One more request is in flight."""
         self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
+
+    def give_back(self) -> None:
+        """One request has been answered."""
+        self.in_flight -= 1
 
 
 @dataclass(slots=True)

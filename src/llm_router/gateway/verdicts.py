@@ -86,6 +86,11 @@ def no_lane(candidate: Candidate, wire: Wire) -> Failure:
     return Failure(400, "unsupported_format", f"`{candidate}` cannot be asked in the {wire} format", should_retry=False)
 
 
+def out_of_scope(model: str) -> Failure:
+    """A model that this client key may not ask for."""
+    return Failure(403, "model_not_allowed", f"This key may not ask for `{model[:200]}`", should_retry=False)
+
+
 def final(verdicts: Sequence[Verdict], choices: Sequence[Choice], nearest: float | None) -> Failure:
     """What the client is told when nobody answered; `nearest` is the seconds to the next chance, if there is one."""
     outcomes = {verdict.outcome for verdict in verdicts}

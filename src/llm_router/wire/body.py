@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +28,19 @@ class RequestFacts:
 
 def read_facts(body: bytes) -> RequestFacts:
     """Read the facts of a request. Raises InvalidBody when it is not a JSON object with a model name."""
-    held = _decode(body)
+    return facts_of(decode(body))
+
+
+def facts_of(held: Mapping[str, Any]) -> RequestFacts:
+    """The facts of a decoded request. Raises InvalidBody when it has no model name."""
     model = held.get("model")
     if not isinstance(model, str) or not model:
         raise InvalidBody("the body has no `model`, which must be a text")
     return RequestFacts(model=model, stream=held.get("stream") is True)
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def decode(body: bytes) -> dict[str, Any]:
+    """The JSON object of a request. Raises InvalidBody when it is none."""
     try:
         # Bytes would be taken for UTF-16 or UTF-32 if they look like it, in which no model name could be replaced.
         held = json.loads(body.decode())
