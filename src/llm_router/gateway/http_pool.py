@@ -1,6 +1,7 @@
 """Connections to upstreams: opened when none is idle, kept for the next request for a while."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -14,6 +15,7 @@ from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
 
 KEEP_IDLE_SECONDS = 4.0  # shorter than the 5 s after which common servers hang up on an idle connection
 MOST_IDLE = 1024  # for each place
+_CLOSING_SECONDS = 2.0
 
 Key = tuple[tuple[str, str, int], Proxy | None]
 
@@ -65,6 +67,8 @@ class HttpPool:
             raise UpstreamFailure(Reason.CONNECT_TIMEOUT, f"no connection within {seconds:g} s") from error
         except ssl.SSLError as error:
             raise UpstreamFailure(Reason.TLS, f"no trusted connection to `{target.host}`") from error
+        except ValueError as error:
+            raise UpstreamFailure(Reason.PROTOCOL, f"`{target.host}` is no name that a server can have") from error
         except socket.gaierror as error:
             name = target.host if proxy is None else proxy.host
             raise UpstreamFailure(Reason.DNS, f"the name `{name}` is not known") from error
@@ -72,13 +76,15 @@ class HttpPool:
             raise UpstreamFailure(Reason.CONNECT, _plain(error)) from error
 
     async def close(self) -> None:
-        """Close every connection, and wait until they are gone."""
+        """Close every connection, and wait a moment until they are gone."""
         if self._sweep is not None:
             self._sweep.cancel()
         for connection in self._all:
             connection.abort()
         if self._all:
-            await self._all_gone.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._all_gone.wait()
 
     async def _open(
         self, target: Target, key: Key, host: str, port: int, *, encrypted: bool | None = None
@@ -95,8 +101,9 @@ class HttpPool:
         except BaseException:
             held.close()
             raise
-        self._all.add(connection)
-        self._all_gone.clear()
+        if connection.is_open:
+            self._all.add(connection)
+            self._all_gone.clear()
         return connection
 
     async def _open_through(self, target: Target, proxy: Proxy) -> HttpConnection:
@@ -108,6 +115,8 @@ class HttpPool:
             await self._tunnel(connection, target, proxy)
         except BaseException:
             connection.abort()
+            # A handshake that fails takes the connection away without a word to it.
+            self._forget(connection)
             raise
         return connection
 
