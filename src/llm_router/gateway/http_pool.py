@@ -23,7 +23,9 @@ Key = tuple[tuple[str, str, int], Proxy | None]
 class HttpPool:
     """All connections of one client, by where they lead: scheme, host, port and the proxy on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float = KEEP_IDLE_SECONDS) -> None:
+        """`idle_seconds`: how long a connection that nobody uses is kept."""
+        self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
         self._names = Names()
         self._all: set[HttpConnection] = set()
@@ -36,7 +38,7 @@ class HttpPool:
         stack = self._idle.get(key)
         while stack:
             connection = stack.pop()
-            if connection.is_open and self._loop.time() - connection.idle_since < KEEP_IDLE_SECONDS:
+            if connection.is_open and self._loop.time() - connection.idle_since < self._idle_seconds:
                 return connection
             connection.close()
         return None
@@ -54,7 +56,7 @@ class HttpPool:
         connection.idle_since = self._loop.time()
         stack.append(connection)
         if self._sweep is None:
-            self._sweep = self._loop.call_later(KEEP_IDLE_SECONDS, self._close_idle)
+            self._sweep = self._loop.call_later(self._idle_seconds, self._close_idle)
 
     async def open(self, target: Target, proxy: Proxy | None, seconds: float) -> HttpConnection:
         """A new connection. Raises UpstreamFailure."""
@@ -158,12 +160,12 @@ class HttpPool:
         now = self._loop.time()
         self._sweep = None
         for key, stack in list(self._idle.items()):
-            while stack and now - stack[0].idle_since >= KEEP_IDLE_SECONDS:
+            while stack and now - stack[0].idle_since >= self._idle_seconds:
                 stack.pop(0).close()
             if not stack:
                 del self._idle[key]
         if self._idle:
-            self._sweep = self._loop.call_later(KEEP_IDLE_SECONDS / 4, self._close_idle)
+            self._sweep = self._loop.call_later(self._idle_seconds / 4, self._close_idle)
 
 
 def _plain(error: OSError) -> str:
