@@ -1,7 +1,6 @@
 """Codex and Claude Code, as npm delivers them: a text turn and a turn with a real tool, over every upstream wire."""
 
 import json
-import os
 from itertools import product
 from pathlib import Path
 
@@ -51,7 +50,7 @@ def test_the_network_is_empty_where_the_machine_allows_it(lab: Lab, in_network: 
     """The agents' network is the machine's own only where no namespace is permitted; in one, only loopback is up."""
     theirs = lab.inside("readlink", "/proc/self/ns/net").strip()
 
-    assert (theirs != os.readlink("/proc/self/ns/net")) is in_network.is_empty
+    assert (Path(theirs) != Path("/proc/self/ns/net").readlink()) is in_network.is_empty
     if in_network.is_empty:
         interfaces = json.loads(lab.inside("ip", "-json", "address"))
         assert [interface["ifname"] for interface in interfaces if "UP" in interface["flags"]] == ["lo"]
