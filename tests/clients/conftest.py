@@ -29,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         Product(product.folder, port, translator_port, environment=product.environment).run("bootstrap")
         try:
             product.run("up")
-            yield Lab(product, network, mock_port)
+            yield Lab(product, network, f"http://127.0.0.1:{mock_port}")
         finally:
             product.take_down()
 

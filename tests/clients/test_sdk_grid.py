@@ -1,9 +1,11 @@
 """Both SDKs over every wire, through the gateway, to upstreams that speak one wire each."""
 
+import json
+import sys
 from itertools import product
 
 import pytest
-from support.lab import WIRES, Lab, Line
+from support.lab import UPSTREAM_KEY, WIRES, Lab, Line
 
 pytestmark = [pytest.mark.needs("sdk"), pytest.mark.timeout(400)]
 
@@ -18,6 +20,12 @@ SAID = {
         "round": "It is 21 degrees and sunny in Paris.",
     },
 }
+PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}
+FETCH = """\
+import os, sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"authorization": "Bearer " + os.environ["UPSTREAM_KEY"]})
+print(urllib.request.urlopen(request).read().decode())
+"""
 CALL = [{"name": "get_weather", "arguments": {"city": "Paris"}}]
 
 
@@ -38,6 +46,19 @@ def test_aimock_cell(lab: Lab, client: str, upstream: str, task: str, mode: str)
 
     assert (line["ok"], line["error"]) == (True, "")
     check_answer("aimock", line)
+
+
+@pytest.mark.needs("aimock")
+def test_every_upstream_was_asked_in_its_one_wire(lab: Lab):
+    """Whatever the client spoke, the mock was asked for each model at that upstream's own address only."""
+    for client, upstream in product(WIRES, WIRES):
+        lab.cell("aimock", client, upstream, ("text", "plain"))
+    asked = json.loads(
+        lab.inside(sys.executable, "-c", FETCH, f"{lab.mock_url}/__aimock/journal", UPSTREAM_KEY=UPSTREAM_KEY)
+    )
+
+    seen = {(entry["body"]["model"], entry["method"], entry["path"]) for entry in asked}
+    assert seen == {(f"aimock-{wire}", "POST", path) for wire, path in PATHS.items()}
 
 
 def check_answer(backend: str, line: Line) -> None:

@@ -26,7 +26,7 @@ class Lab:
 
     product: Product
     network: Network
-    mock_port: int
+    mock_url: str
     probed: dict[tuple[str, ...], list[Line]] = field(default_factory=dict)
 
     def probe(self, *arguments: str) -> list[Line]:
@@ -41,9 +41,16 @@ class Lab:
         lines = self.probe("--model", f"{backend}-{upstream}", *every_wire)
         return next(line for line in lines if (line["wire"], line["task"], line["mode"]) == (client, *cell))
 
-    def inside(self, *command: str) -> str:
-        """What a command prints that runs in the router's network."""
-        done = subprocess.run([*self.network.prefix, *command], capture_output=True, text=True, check=True, timeout=30)
+    def inside(self, *command: str, **environment: str) -> str:
+        """What a command prints that runs in the router's network, with more variables if wanted."""
+        done = subprocess.run(
+            [*self.network.prefix, *command],
+            env={"PATH": os.environ["PATH"], **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
         return done.stdout
 
     def _probe(self, arguments: tuple[str, ...]) -> list[Line]:
@@ -80,7 +87,11 @@ def configuration(sandbox_port: int, mock_port: int) -> dict[str, Any]:
     if LLMOCK.exists():
         listen = ["-p", str(mock_port), "-h", "127.0.0.1"]
         rest = ["-f", str(HERE / "aimock.json"), "--strict", "--log-level", "warn"]
-        services["aimock"] = {"command": [str(LLMOCK), *listen, *rest], "port": mock_port}
+        services["aimock"] = {
+            "command": [str(LLMOCK), *listen, *rest],
+            "port": mock_port,
+            "environment": {"AIMOCK_API_KEYS": "env:LAB_UPSTREAM_KEY"},  # it refuses every other key
+        }
         roots["aimock"] = dict.fromkeys(WIRES, f"http://127.0.0.1:{mock_port}/v1")
     providers = {
         f"{backend}-{wire}": {

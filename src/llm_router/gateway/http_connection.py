@@ -94,16 +94,16 @@ class HttpConnection(asyncio.Protocol):
 
         Raises UpstreamFailure.
         """
-        answer = self._answer
+        answer, transport = self._answer, self._transport
         answer.begin(no_body=no_body)
         self._busy, self._failure = True, None
         self._asked_at = self._loop.time()
-        if not self.is_open:
+        if transport is None or self._closed or transport.is_closing():
             self._failure = (Reason.BROKEN, "the upstream hung up before it answered")
         elif len(body) > _COPIED_BEHIND_HEAD:
-            self.transport.writelines((head, body))
+            transport.writelines((head, body))
         else:
-            self.transport.write(head + body)
+            transport.write(head + body)
         if not answer.has_head and self._failure is None:
             await self._wait(seconds, Reason.FIRST_BYTE_TIMEOUT)
         if not answer.has_head:
@@ -159,9 +159,9 @@ class HttpConnection(asyncio.Protocol):
         except NotHttp as error:
             self._fail(Reason.PROTOCOL, str(error))
             return
-        if answer.held > MOST_HELD and not self._paused:
+        if answer.held > MOST_HELD and not self._paused and self._transport is not None:
             self._paused = True
-            self.transport.pause_reading()
+            self._transport.pause_reading()
         if answer.has_news and self._waiter is not None:
             self._wake()
 
@@ -219,8 +219,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _resume(self) -> None:
         self._paused = False
-        if self.is_open:
-            self.transport.resume_reading()
+        if self._transport is not None and self.is_open:
+            self._transport.resume_reading()
 
     def _end(self, *, clean: bool) -> None:
         answer = self._answer

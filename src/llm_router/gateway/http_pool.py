@@ -1,6 +1,7 @@
 """Connections to upstreams: opened when none is idle, kept for the next request for a while."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import ssl
@@ -14,6 +15,7 @@ from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
 
 KEEP_IDLE_SECONDS = 4.0  # shorter than the 5 s after which common servers hang up on an idle connection
 MOST_IDLE = 1024  # for each place
+_CLOSING_SECONDS = 2.0
 
 Key = tuple[tuple[str, str, int], Proxy | None]
 
@@ -21,7 +23,9 @@ Key = tuple[tuple[str, str, int], Proxy | None]
 class HttpPool:
     """All connections of one client, by where they lead: scheme, host, port and the proxy on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, idle_seconds: float = KEEP_IDLE_SECONDS) -> None:
+        """`idle_seconds`: how long a connection that nobody uses is kept."""
+        self._idle_seconds = idle_seconds
         self._loop = asyncio.get_running_loop()
         self._names = Names()
         self._all: set[HttpConnection] = set()
@@ -34,7 +38,7 @@ class HttpPool:
         stack = self._idle.get(key)
         while stack:
             connection = stack.pop()
-            if connection.is_open and self._loop.time() - connection.idle_since < KEEP_IDLE_SECONDS:
+            if connection.is_open and self._loop.time() - connection.idle_since < self._idle_seconds:
                 return connection
             connection.close()
         return None
@@ -52,7 +56,7 @@ class HttpPool:
         connection.idle_since = self._loop.time()
         stack.append(connection)
         if self._sweep is None:
-            self._sweep = self._loop.call_later(KEEP_IDLE_SECONDS, self._close_idle)
+            self._sweep = self._loop.call_later(self._idle_seconds, self._close_idle)
 
     async def open(self, target: Target, proxy: Proxy | None, seconds: float) -> HttpConnection:
         """A new connection. Raises UpstreamFailure."""
@@ -65,6 +69,8 @@ class HttpPool:
             raise UpstreamFailure(Reason.CONNECT_TIMEOUT, f"no connection within {seconds:g} s") from error
         except ssl.SSLError as error:
             raise UpstreamFailure(Reason.TLS, f"no trusted connection to `{target.host}`") from error
+        except ValueError as error:
+            raise UpstreamFailure(Reason.PROTOCOL, f"`{target.host}` is no name that a server can have") from error
         except socket.gaierror as error:
             name = target.host if proxy is None else proxy.host
             raise UpstreamFailure(Reason.DNS, f"the name `{name}` is not known") from error
@@ -72,13 +78,15 @@ class HttpPool:
             raise UpstreamFailure(Reason.CONNECT, _plain(error)) from error
 
     async def close(self) -> None:
-        """Close every connection, and wait until they are gone."""
+        """Close every connection, and wait a moment until they are gone."""
         if self._sweep is not None:
             self._sweep.cancel()
         for connection in self._all:
             connection.abort()
         if self._all:
-            await self._all_gone.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSING_SECONDS):
+                    await self._all_gone.wait()
 
     async def _open(
         self, target: Target, key: Key, host: str, port: int, *, encrypted: bool | None = None
@@ -95,8 +103,9 @@ class HttpPool:
         except BaseException:
             held.close()
             raise
-        self._all.add(connection)
-        self._all_gone.clear()
+        if connection.is_open:
+            self._all.add(connection)
+            self._all_gone.clear()
         return connection
 
     async def _open_through(self, target: Target, proxy: Proxy) -> HttpConnection:
@@ -108,6 +117,8 @@ class HttpPool:
             await self._tunnel(connection, target, proxy)
         except BaseException:
             connection.abort()
+            # A handshake that fails takes the connection away without a word to it.
+            self._forget(connection)
             raise
         return connection
 
@@ -149,12 +160,12 @@ class HttpPool:
         now = self._loop.time()
         self._sweep = None
         for key, stack in list(self._idle.items()):
-            while stack and now - stack[0].idle_since >= KEEP_IDLE_SECONDS:
+            while stack and now - stack[0].idle_since >= self._idle_seconds:
                 stack.pop(0).close()
             if not stack:
                 del self._idle[key]
         if self._idle:
-            self._sweep = self._loop.call_later(KEEP_IDLE_SECONDS / 4, self._close_idle)
+            self._sweep = self._loop.call_later(self._idle_seconds / 4, self._close_idle)
 
 
 def _plain(error: OSError) -> str:

@@ -1,6 +1,7 @@
 """The gateway as a process: inherited sockets, a control channel, and uvicorn between them."""
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -90,6 +91,9 @@ async def serve(environ: Mapping[str, str]) -> None:
     server.on_started = control.announce_ready
     listening = asyncio.create_task(control.serve(channel), name="supervisor-channel")
     await control.configured.wait()
+    # What is there now stays: the collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     try:
         await server.serve(sockets=list(listeners.values()))
     finally:

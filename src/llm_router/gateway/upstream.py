@@ -7,7 +7,7 @@ are not followed, cookies not kept, bodies passed as they are, compressed or not
 from dataclasses import dataclass
 
 from llm_router.gateway.http_connection import HttpConnection
-from llm_router.gateway.http_pool import HttpPool
+from llm_router.gateway.http_pool import KEEP_IDLE_SECONDS, HttpPool
 from llm_router.gateway.http_proxies import Proxies, Proxy
 from llm_router.gateway.http_request import Headers, Target, path_with_query, target_of, write_head
 from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
@@ -69,9 +69,9 @@ class UpstreamReply:
 class UpstreamClient:
     """Pooled connections to upstreams. Made where an event loop runs."""
 
-    def __init__(self, proxies: Proxies | None = None) -> None:
-        """`proxies` are the environment's by default."""
-        self._pool = HttpPool()
+    def __init__(self, proxies: Proxies | None = None, idle_seconds: float = KEEP_IDLE_SECONDS) -> None:
+        """`proxies` are the environment's by default; `idle_seconds`: how long an unused connection is kept."""
+        self._pool = HttpPool(idle_seconds)
         self._proxies = proxies if proxies is not None else Proxies()
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamReply:

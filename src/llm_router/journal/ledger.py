@@ -55,6 +55,9 @@ class LedgerOptions:
     busy_ms: int = 50  # how long a request waits for another writer before its row waits in memory
     most_waiting: int = 10_000  # rows
     pause: float = 1.0  # seconds between the keeper's rounds
+    # A checkpoint syncs the disk, and a row that is written meanwhile may wait for it: so many rows, or seconds, apart.
+    checkpoint_rows: int = 5000
+    checkpoint_every: float = 30.0
     largest_wal: int = 64 * 1024 * 1024
     retention_days: int = 0  # 0 keeps everything
     prune_every: float = 3600.0
@@ -78,6 +81,7 @@ class Ledger:
         self._trouble = "it was not opened"
         self._aside: Path | None = None
         self._unchecked = 0  # rows since the last checkpoint
+        self._checkpoint_at = 0.0
         self._wake = threading.Event()
         self._ending = False
         self._closed = False
@@ -249,8 +253,10 @@ class Ledger:
 
     def _tend(self) -> None:
         """Checkpoint and prune, on a connection of the keeper's own. A failure here waits for the next round."""
-        prune = self._options.retention_days > 0 and self._options.steady() >= self._prune_at
-        if not (self._unchecked or prune):
+        options, now = self._options, self._options.steady()
+        prune = options.retention_days > 0 and now >= self._prune_at
+        late = self._unchecked > 0 and now >= self._checkpoint_at
+        if not (prune or late or self._unchecked >= options.checkpoint_rows):
             return
         try:
             connection = open_for_writing(self._path, busy_ms=_PATIENCE_MS)
@@ -259,6 +265,7 @@ class Ledger:
         try:
             if prune:
                 self._prune(connection)
+            self._checkpoint_at = now + options.checkpoint_every
             self._checkpoint(connection)
         except sqlite3.Error:
             return

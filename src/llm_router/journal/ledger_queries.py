@@ -89,13 +89,13 @@ class LedgerReader:
     def usage(self, by: GroupBy, since_ms: int = 0) -> list[UsageSum]:
         """Usage of each group: days in their order, everything else by cost, then by tokens, the most first."""
         order = "1" if by is GroupBy.DAY else "total(cost_usd) DESC, total(input) + total(output) DESC, 1"
-        sql = f"SELECT {_GROUPS[by]} AS name, {_SUMS} FROM requests WHERE started_ms >= ? GROUP BY 1 ORDER BY {order}"  # noqa: S608 - our own text
-        return [UsageSum(**row) for row in self._rows(sql, since_ms)]
+        sql = f"SELECT {_GROUPS[by]} AS name, {_SUMS} FROM {_since(since_ms)} GROUP BY 1 ORDER BY {order}"  # noqa: S608 - our own text
+        return [UsageSum(**row) for row in self._rows(sql)]
 
     def total(self, since_ms: int = 0) -> UsageSum:
         """Usage of everything."""
-        sql = f"SELECT 'total' AS name, {_SUMS} FROM requests WHERE started_ms >= ?"  # noqa: S608 - our own text
-        return UsageSum(**self._rows(sql, since_ms)[0])
+        sql = f"SELECT 'total' AS name, {_SUMS} FROM {_since(since_ms)}"  # noqa: S608 - our own text
+        return UsageSum(**self._rows(sql)[0])
 
     def find(self, trace_id: str, most: int = 10) -> list[dict[str, Any]]:
         """The requests whose trace id begins with `trace_id`, the newest first."""
@@ -112,6 +112,11 @@ class LedgerReader:
             return [dict(row) for row in self._connection.execute(sql, values)]
         except sqlite3.Error as error:
             raise unreadable(self._path) from error
+
+
+def _since(since_ms: int) -> str:
+    """The requests since a moment. All of them are read in the order of the file, not through the index of times."""
+    return f"requests WHERE started_ms >= {int(since_ms)}" if since_ms > 0 else "requests"
 
 
 @contextmanager

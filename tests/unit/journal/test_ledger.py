@@ -337,7 +337,7 @@ def test_retention_and_a_clock_that_jumps(path: Path):
 
 def test_the_log_is_kept_small(path: Path):
     """The keeper moves rows into the file, so the write-ahead log does not grow with the ledger."""
-    ledger = Ledger(path, replace(QUICK, busy_ms=5000, largest_wal=100_000))
+    ledger = Ledger(path, replace(QUICK, busy_ms=5000, largest_wal=100_000, checkpoint_rows=200, checkpoint_every=0.0))
     ledger.open()
     wal = path.with_name(path.name + "-wal")
     written = 0

@@ -85,6 +85,19 @@ async def test_fresh_connection_that_breaks_is_not_retried(client: UpstreamClien
     assert len(server.requests) == 1
 
 
+async def test_unused_connection_is_given_up():
+    """What nobody uses for a while is closed before its server would, and never used after that."""
+    client = UpstreamClient(idle_seconds=0.2)
+    async with scripted(answers_always(OK)) as server:
+        await call(client, post(server.url))
+        await call(client, post(server.url))
+        await left(server)
+        await call(client, post(server.url))
+        await client.close()
+
+    assert [seen.connection for seen in server.requests] == [0, 0, 1]
+
+
 async def test_connections_are_kept_apart_by_place(client: UpstreamClient):
     """What leads to one upstream is never used for another."""
     async with scripted(answers_always(OK)) as one, scripted(answers_always(OK)) as other:
