@@ -6,7 +6,7 @@ from dataclasses import replace
 from llm_router.gateway import verdicts
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct, open_translated
 from llm_router.gateway.hops import Hops
-from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.recorder import Fields, Recorder
 from llm_router.gateway.run import Run
 from llm_router.gateway.selector import Way
 from llm_router.gateway.state import GatewayState, Snapshot, Translator
@@ -97,9 +97,9 @@ class Caller:
         body, dropped = drop_reasoning(run.call.body, run.call.wire)
         if not dropped:
             return run.call
-        fields = {"from": str(bound), "to": str(way.candidate), "items": dropped}
+        fields: Fields = {"from": str(bound), "to": str(way.candidate), "items": dropped}
         provider = way.candidate.upstream
-        self._recorder.event("reasoning_dropped", run.story, result="dropped", provider=provider, **fields)
+        self._recorder.event("reasoning_dropped", run.story, result="dropped", provider=provider, fields=fields)
         return run.call.with_body(body)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_router.gateway.settle import settle, translator_from
-from llm_router.gateway.state import GatewayState
+from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.home import Home
 from llm_router.routing.plan import Plan
 
@@ -22,12 +22,19 @@ class ControlChannel:
     """Answers the supervisor's messages, in order."""
 
     def __init__(
-        self, state: GatewayState, home: Home, environ: Mapping[str, str], *, drain: Callable[[], None]
+        self,
+        state: GatewayState,
+        home: Home,
+        environ: Mapping[str, str],
+        *,
+        drain: Callable[[], None],
+        on_configured: Callable[[Snapshot], None],
     ) -> None:
         self._state = state
         self._home = home
         self._environ = environ
         self._drain = drain
+        self._on_configured = on_configured
         self._writer: asyncio.StreamWriter | None = None
         self.configured = asyncio.Event()
 
@@ -83,5 +90,6 @@ class ControlChannel:
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
+        self._on_configured(snapshot)
         self.configured.set()
         return {"problems": [problem.as_json() for problem in snapshot.problems]}

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from llm_router.gateway import admission, verdicts
 from llm_router.gateway import headers as filters
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct
-from llm_router.gateway.exchange import Exchange
 from llm_router.gateway.delivery import AnswerCut
+from llm_router.gateway.exchange import Exchange
 from llm_router.gateway.hops import Hop, Hops
 from llm_router.gateway.state import GatewayState, Snapshot, Translator
 from llm_router.gateway.upstream import UpstreamClient, UpstreamFailure

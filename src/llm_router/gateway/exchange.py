@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,6 +39,7 @@ class Exchange:
         "_finished",
         "_receive",
         "_send",
+        "began",
         "extra_headers",
         "headers",
         "request_id",
@@ -58,6 +60,7 @@ class Exchange:
         self._body_begun = False
         self._body_read = False
         self._finished = False
+        self.began = time.perf_counter()  # the loop's own clock stands still within a turn
 
     @property
     def path(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from llm_router.gateway.calls import Call
 from llm_router.gateway.exchange import Exchange
-from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.recorder import Fields, Recorder
 from llm_router.gateway.story import Story
 from llm_router.providers.endpoints import Operation
 from llm_router.routing.limits import Ask, KeyLimits, Refused, clamped_header, output_cap, tokens_to_reserve
@@ -37,8 +37,8 @@ class Guard:
         def on_wait(position: int) -> None:
             nonlocal waiting
             waiting = True
-            fields = {"sessionKey": story.session, "queuePosition": position}
-            self._recorder.event("ai_session_queue_enqueued", story, result="queued", **fields)
+            fields: Fields = {"sessionKey": story.session, "queuePosition": position}
+            self._recorder.event("ai_session_queue_enqueued", story, result="queued", fields=fields)
 
         result = await self._store.admit(_ask(story, asked, call, limits), on_wait)
         if isinstance(result, Refused):
@@ -48,8 +48,8 @@ class Guard:
             return None
         story.queued = result.waited
         if waiting:
-            fields = {"sessionKey": story.session, "queueRemaining": result.left_waiting}
-            self._recorder.event("ai_session_queue_dequeued", story, result="started", **fields)
+            fields: Fields = {"sessionKey": story.session, "queueRemaining": result.left_waiting}
+            self._recorder.event("ai_session_queue_dequeued", story, result="started", fields=fields)
         return result
 
     async def finish(self, admitted: Admitted, story: Story) -> None:

@@ -6,19 +6,26 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import uvicorn
 
 from llm_router.gateway.control_channel import ControlChannel
+from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.exchange import Receive, Scope, Send
 from llm_router.gateway.http_door import Door
-from llm_router.gateway.relay import AnswerCut
+from llm_router.gateway.metrics import Metrics
+from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.server import Gateway
 from llm_router.gateway.state import GatewayState
 from llm_router.gateway.upstream import UpstreamClient
 from llm_router.home import Home
+from llm_router.journal.events import EventLog
+from llm_router.journal.ledger import Ledger
+from llm_router.state.checkpoint import Keeper
+from llm_router.state.memory import MemoryStore
 
 _GRACE = 30  # seconds for what is in flight when the gateway is asked to stop
 
@@ -79,18 +86,24 @@ async def serve(environ: Mapping[str, str]) -> None:
     listeners = inherited_sockets(environ["LLM_ROUTER_LISTEN_FDS"])
     channel = socket.socket(fileno=int(environ["LLM_ROUTER_CONTROL_FD"]))
     translator = listeners.get("translator")
+    home = Home(Path(environ["LLM_ROUTER_HOME"]))
     state = GatewayState()
     client = UpstreamClient()
-    app = Gateway(state, client, translator.getsockname()[1] if translator is not None else None)
-    server = server_for(app)
+    ledger = Ledger(home.ledger)
+    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=time.time)
+    store = MemoryStore(Keeper(home, on_event=recorder.state_event))
+    port = translator.getsockname()[1] if translator is not None else None
+    server = server_for(Gateway(state, client, store, recorder, port))
 
     def drain() -> None:
         server.should_exit = True
 
-    control = ControlChannel(state, Home(Path(environ["LLM_ROUTER_HOME"])), environ, drain=drain)
+    control = ControlChannel(state, home, environ, drain=drain, on_configured=recorder.configured)
     server.on_started = control.announce_ready
     listening = asyncio.create_task(control.serve(channel), name="supervisor-channel")
     await control.configured.wait()
+    ledger.open()
+    await store.open()
     # What is there now stays: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
@@ -99,6 +112,8 @@ async def serve(environ: Mapping[str, str]) -> None:
     finally:
         listening.cancel()
         await client.close()
+        await store.close()
+        ledger.close()
 
 
 def main() -> int:

@@ -1,10 +1,12 @@
 """What is written down of requests: the ledger's row before the last byte, and the events of the audit trail."""
 
-import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from llm_router.gateway.metrics import Metrics
+from llm_router.gateway.state import Snapshot
 from llm_router.gateway.story import Story
 from llm_router.journal.events import EventLog
 from llm_router.journal.ledger import Ledger
@@ -12,7 +14,8 @@ from llm_router.providers.prices import Cost, PriceTable, cost_of
 from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Billing
 
-Field = str | int | float | bool | None
+Fields = Mapping[str, str | int | float | bool | None]
+_NONE: Fields = MappingProxyType({})
 
 
 class Recorder:
@@ -26,11 +29,19 @@ class Recorder:
         self.prices = PriceTable()
         self.profile = ""
 
+    def configured(self, snapshot: Snapshot) -> None:
+        """A plan is in force: its profile stands in every event from now on."""
+        self.profile = snapshot.plan.profile
+
+    def state_event(self, name: str, detail: str) -> None:
+        """Shared state was lost, or is back."""
+        self._events.write(name, result="reported", service="gateway", profile=self.profile, detail=detail)
+
     def now(self) -> float:
         """Seconds since 1970."""
         return self._wall()
 
-    def event(self, name: str, story: Story | None, *, result: str, provider: str = "", **fields: Field) -> None:
+    def event(self, name: str, story: Story | None, *, result: str, provider: str = "", fields: Fields = _NONE) -> None:
         """One event; of a request, with its trace id."""
         ids: dict[str, Any] = {"traceId": story.request_id, **fields} if story is not None else dict(fields)
         self._events.write(name, result=result, service="gateway", profile=self.profile, provider=provider, **ids)
@@ -45,9 +56,7 @@ class Recorder:
             story,
             result="started",
             provider=provider,
-            runId=story.request_id,
-            executionId=story.request_id,
-            stream=story.streamed,
+            fields={"runId": story.request_id, "executionId": story.request_id, "stream": story.streamed},
         )
 
     def conclude(self, story: Story, status: int, outcome: Outcome | None, code: str = "") -> None:
@@ -57,7 +66,7 @@ class Recorder:
         story.concluded = True
         story.status, story.outcome, story.code = status, outcome, code
         cost = self._cost(story)
-        now = asyncio.get_running_loop().time()
+        now = time.perf_counter()
         self._ledger.write(story.row(now, cost))
         self.metrics.observe(story, now, cost)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 
 from llm_router.gateway import headers as filters
 from llm_router.gateway import verdicts
@@ -11,7 +12,7 @@ from llm_router.gateway.delivery import Delivery
 from llm_router.gateway.exchange import ClientGone
 from llm_router.gateway.guard import Guard
 from llm_router.gateway.hops import Hops
-from llm_router.gateway.recorder import Recorder
+from llm_router.gateway.recorder import Fields, Recorder
 from llm_router.gateway.retries import RetryBudget, pause
 from llm_router.gateway.run import Run
 from llm_router.gateway.selector import Options, Selector, Way
@@ -21,6 +22,7 @@ from llm_router.routing.health import Availability
 from llm_router.routing.order import nearest_chance
 from llm_router.routing.outcome import Outcome, may_rotate
 from llm_router.routing.plan import Candidate, Lane
+from llm_router.wire.errors import Failure
 
 
 class Relay:
@@ -71,9 +73,7 @@ class Relay:
 
     async def _options(self, run: Run) -> Options:
         plan, story = run.snapshot.plan, run.story
-        options = await self._selector.options(
-            plan, story.wire, story.model, story.session, translate=run.translate
-        )
+        options = await self._selector.options(plan, story.wire, story.model, story.session, translate=run.translate)
         return options.within(run.asked.key.allows_provider)
 
     async def _try(self, run: Run, way: Way, options: Options) -> bool:
@@ -84,8 +84,7 @@ class Relay:
         self._announce_move(run, way, options)
         story.candidate, story.lane, story.billing, story.kind = candidate, way.lane, upstream.billing, upstream.kind
         _describe(run, way)
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        began = time.perf_counter()
         try:
             opened = await self._caller.open(run, way, options.bound)
         except asyncio.CancelledError:
@@ -93,9 +92,9 @@ class Relay:
                 await self._selector.abandoned(candidate)
             raise
         if isinstance(opened, Verdict):
-            await self._note(run, way, opened, clock() - began)
+            await self._note(run, way, opened, time.perf_counter() - began)
             return False
-        return await self._judge(run, way, options, opened, clock() - began)
+        return await self._judge(run, way, options, opened, time.perf_counter() - began)
 
     async def _judge(self, run: Run, way: Way, options: Options, opened: Opened, seconds: float) -> bool:
         """Send a good answer on, or note why it is none."""
@@ -120,7 +119,7 @@ class Relay:
 
     async def _deliver(self, run: Run, way: Way, options: Options, opened: Opened, seconds: float) -> None:
         story, candidate, plan = run.story, way.candidate, run.snapshot.plan
-        story.first_byte = asyncio.get_running_loop().time()
+        story.first_byte = time.perf_counter()
         story.tried(candidate, Outcome.SUCCESS, "", opened.status, seconds)
         await self._selector.succeeded(candidate, story, seconds)
         if len(options.choices) > 1 and options.bound != candidate:
@@ -163,7 +162,7 @@ class Relay:
         self._recorder.conclude(run.story, failure.status_for(run.call.wire), outcome, code)
         await run.exchange.fail(failure)
 
-    async def _final_failure(self, run: Run, options: Options) -> verdicts.Failure:
+    async def _final_failure(self, run: Run, options: Options) -> Failure:
         if options.out_of_scope and not options.choices:
             return verdicts.out_of_scope(run.story.model)
         if options.laneless and not options.choices:
@@ -180,9 +179,9 @@ class Relay:
         else:
             origin, reason = options.skipped_primary(run.snapshot.plan.candidates(run.story.model)), "primary_degraded"
         if origin is not None and origin != way.candidate:
-            fields = {"from": str(origin), "to": str(way.candidate), "reason": reason}
+            fields: Fields = {"from": str(origin), "to": str(way.candidate), "reason": reason}
             self._recorder.event(
-                "ai_provider_failover", run.story, result="failover", provider=way.candidate.upstream, **fields
+                "ai_provider_failover", run.story, result="failover", provider=way.candidate.upstream, fields=fields
             )
 
 

@@ -144,7 +144,7 @@ class Selector:
                 story,
                 result="started",
                 provider=way.candidate.upstream,
-                model=way.candidate.model,
+                fields={"model": way.candidate.model},
             )
         return claimed is not Availability.CLOSED
 
@@ -195,8 +195,7 @@ class Selector:
             story,
             result=change.after.value,
             provider=candidate.upstream,
-            before=change.before.value,
-            **where,
+            fields={"before": change.before.value, **where},
         )
         if change.after is State.DEGRADED:
             self._recorder.event(
@@ -204,8 +203,7 @@ class Selector:
                 story,
                 result="degraded",
                 provider=candidate.upstream,
-                failures=after.failures,
-                **where,
+                fields={"failures": after.failures, **where},
             )
         if change.after is State.HEALTHY:
             self._recorder.event(
@@ -213,8 +211,7 @@ class Selector:
                 story,
                 result="recovered",
                 provider=candidate.upstream,
-                fromHalfOpen=change.before is State.HALF_OPEN,
-                **where,
+                fields={"fromHalfOpen": change.before is State.HALF_OPEN, **where},
             )
 
 

@@ -7,8 +7,7 @@ forgotten when nothing is in flight through it and a newer one is in force.
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 

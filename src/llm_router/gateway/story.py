@@ -13,7 +13,7 @@ CLIENT_LEFT = 499
 
 @dataclass(slots=True)
 class Story:
-    """Times are seconds: `started` by the loop's clock, `started_at` since 1970."""
+    """Times are seconds: `started` and `first_byte` by `time.perf_counter`, `started_at` since 1970."""
 
     request_id: str
     started: float
@@ -46,7 +46,7 @@ class Story:
         self.attempts.append(Attempt(str(candidate), outcome.value, reason, status, seconds * 1000))
 
     def row(self, now: float, cost: Cost | None) -> LedgerRow:
-        """The row; `now` is by the loop's clock."""
+        """The row; `now` is by `time.perf_counter`."""
         answered = self.candidate is not None and self.outcome is Outcome.SUCCESS
         return LedgerRow(
             trace_id=self.request_id,

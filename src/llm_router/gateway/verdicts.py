@@ -77,7 +77,9 @@ def of_reading(upstream: str, status: int, reading: Reading) -> Verdict:
         failure = Failure(status, reading.code or "invalid_request_error", told)
     else:
         retry_after = None if reading.wait is None else min(reading.wait, LONGEST_RETRY_AFTER)
-        failure = Failure(max(status, 400) if status >= 400 else 502, reading.code or "upstream_error", told, retry_after=retry_after)
+        failure = Failure(
+            max(status, 400) if status >= 400 else 502, reading.code or "upstream_error", told, retry_after=retry_after
+        )
     return Verdict(reading.outcome, reading.code or f"status_{status}", failure, status, reading.wait)
 
 

@@ -6,7 +6,6 @@ from enum import StrEnum
 from llm_router.wire.formats import Wire
 
 
-
 class End(StrEnum):
     """How a stream ends."""
 
