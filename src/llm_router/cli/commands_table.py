@@ -34,4 +34,6 @@ COMMANDS: dict[str, Entry] = {
     "usage": Entry(f"{_HERE}.usage:app", "Tokens and cost by day, model, account, key or session", SEE),
     "trace": Entry(f"{_HERE}.trace:app", "The whole story of one request", SEE),
     "events": Entry(f"{_HERE}.events:app", "Show or follow the event log", SEE),
+    "account": Entry(f"{_HERE}.account:app", "The health of each account; pause and resume them", SEE),
+    "explain": Entry(f"{_HERE}.explain:app", "Why each candidate for a model would be chosen or skipped now", SEE),
 }

@@ -5,9 +5,11 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from llm_router.gateway.desk import OPERATIONS, UnknownAccount
 from llm_router.gateway.settle import settle, translator_from
 from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.home import Home
@@ -18,23 +20,23 @@ _LARGEST_MESSAGE = 16 * 1024 * 1024
 Reply = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """What the channel's messages set in motion beyond the state itself."""
+
+    drain: Callable[[], None]
+    desk: Callable[[Mapping[str, Any]], Awaitable[Reply]]
+    configured: Callable[[Snapshot], None]
+
+
 class ControlChannel:
     """Answers the supervisor's messages, in order."""
 
-    def __init__(
-        self,
-        state: GatewayState,
-        home: Home,
-        environ: Mapping[str, str],
-        *,
-        drain: Callable[[], None],
-        on_configured: Callable[[Snapshot], None],
-    ) -> None:
+    def __init__(self, state: GatewayState, home: Home, environ: Mapping[str, str], handlers: Handlers) -> None:
         self._state = state
         self._home = home
         self._environ = environ
-        self._drain = drain
-        self._on_configured = on_configured
+        self._handlers = handlers
         self._writer: asyncio.StreamWriter | None = None
         self.configured = asyncio.Event()
 
@@ -48,7 +50,7 @@ class ControlChannel:
             _log.warning("the control channel broke off")
         finally:
             self.configured.set()
-            self._drain()
+            self._handlers.drain()
 
     async def announce_ready(self) -> None:
         """Tell the supervisor, if it is still there, that connections are being accepted."""
@@ -67,6 +69,8 @@ class ControlChannel:
             message = json.loads(line)
             reply["id"] = message.get("id")
             return {**reply, "ok": True, **await self._perform(message)}
+        except UnknownAccount as error:
+            return {**reply, "ok": False, "unknown": error.account, "known": error.known}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             # The text of the error may quote the message, which holds keys.
             return {**reply, "ok": False, "error": f"the message cannot be used: {type(error).__name__}"}
@@ -78,10 +82,12 @@ class ControlChannel:
             case "stats":
                 return {"in_flight": self._state.in_flight, "translators": self._state.translators_in_flight()}
             case "drain":
-                self._drain()
+                self._handlers.drain()
                 return {}
             case "ping":
                 return {}
+            case op if op in OPERATIONS:
+                return await self._handlers.desk(message)
         raise ValueError(message["op"])
 
     async def _configure(self, message: Mapping[str, Any]) -> Reply:
@@ -90,6 +96,6 @@ class ControlChannel:
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
-        self._on_configured(snapshot)
+        self._handlers.configured(snapshot)
         self.configured.set()
         return {"problems": [problem.as_json() for problem in snapshot.problems]}

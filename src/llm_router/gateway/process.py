@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvicorn
 
-from llm_router.gateway.control_channel import ControlChannel
+from llm_router.gateway.control_channel import ControlChannel, Handlers
 from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.exchange import Receive, Scope, Send
 from llm_router.gateway.http_door import Door
@@ -93,12 +93,14 @@ async def serve(environ: Mapping[str, str]) -> None:
     recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=time.time)
     store = MemoryStore(Keeper(home, on_event=recorder.state_event))
     port = translator.getsockname()[1] if translator is not None else None
-    server = server_for(Gateway(state, client, store, recorder, port))
+    app = Gateway(state, client, store, recorder, port)
+    server = server_for(app)
 
     def drain() -> None:
         server.should_exit = True
 
-    control = ControlChannel(state, home, environ, drain=drain, on_configured=recorder.configured)
+    handlers = Handlers(drain, app.desk.perform, recorder.configured)
+    control = ControlChannel(state, home, environ, handlers)
     server.on_started = control.announce_ready
     listening = asyncio.create_task(control.serve(channel), name="supervisor-channel")
     await control.configured.wait()

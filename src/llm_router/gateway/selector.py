@@ -161,7 +161,7 @@ class Selector:
         now = self._store.now()
         changed = await self._store.change_health(name, lambda held: machine.succeeded(held, now))
         if changed.before.state not in {State.HEALTHY, State.PAUSED}:
-            self._announce(candidate, story, changed.before, changed.after)
+            self.announce(candidate, story, changed.before, changed.after)
 
     async def failed(
         self, plan: Plan, candidate: Candidate, story: Story, outcome: Outcome, wait: float | None
@@ -171,7 +171,7 @@ class Selector:
         changed = await self._store.change_health(
             str(candidate), lambda held: machine.failed(held, outcome, now, policy, wait=wait)
         )
-        self._announce(candidate, story, changed.before, changed.after)
+        self.announce(candidate, story, changed.before, changed.after)
         return changed.after
 
     async def abandoned(self, candidate: Candidate) -> None:
@@ -184,7 +184,7 @@ class Selector:
         if session and plan.policy.affinity:
             await self._store.bind(session, str(candidate))
 
-    def _announce(self, candidate: Candidate, story: Story | None, before: Health, after: Health) -> None:
+    def announce(self, candidate: Candidate, story: Story | None, before: Health, after: Health) -> None:
         """Tell of a change of state: every one as `account_health`, and the audit trail's own two."""
         change = machine.transition(before, after)
         if change is None:

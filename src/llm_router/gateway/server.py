@@ -9,6 +9,7 @@ from llm_router.gateway import admission, models, verdicts
 from llm_router.gateway.caller import Caller
 from llm_router.gateway.calls import Call
 from llm_router.gateway.delivery import AnswerCut
+from llm_router.gateway.desk import Desk
 from llm_router.gateway.doors import PREFIX, Doors
 from llm_router.gateway.exchange import BodyTooLarge, ClientGone, Exchange, Receive, Scope, Send
 from llm_router.gateway.guard import Asked, Guard, clamp
@@ -62,11 +63,10 @@ class Gateway:
         hops = Hops()
         self._state = state
         self._recorder = recorder
-        self._selector = Selector(store, recorder)
-        self._relay = Relay(
-            Caller(state, client, hops, recorder), hops, Guard(store, recorder), self._selector, recorder
-        )
+        selector = Selector(store, recorder)
+        self._relay = Relay(Caller(state, client, hops, recorder), hops, Guard(store, recorder), selector, recorder)
         self._doors = Doors(state, client, hops)
+        self.desk = Desk(state, store, selector, recorder)
         self._translator_port = translator_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

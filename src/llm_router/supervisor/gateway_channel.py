@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_router.errors import RouterError
+from llm_router.errors import RouterError, UnknownName
 
 LONGEST_LINE = 16 * 1024 * 1024
 
@@ -47,6 +47,8 @@ class GatewayChannel:
             raise GatewaySilent(f"the gateway did not answer `{op}` within {limit:g} s") from error
         except OSError as error:
             raise GatewaySilent("the gateway's control channel is closed") from error
+        if "unknown" in answer:
+            raise UnknownName("account", str(answer["unknown"]), answer.get("known", ()))
         if not answer.get("ok"):
             raise GatewaySilent(f"the gateway refused `{op}`: {answer.get('error', 'no reason given')}")
         return answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +62,13 @@ class GatewayUnit:
             return 0
         answer = await self._channel.ask("stats")
         return int(answer.get("translators", {}).get(str(generation), 0))
+
+    async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Pass an operator's question on. Raises GatewaySilent, and UnknownName for an account that is not there."""
+        if self._channel is None or self._channel.closed:
+            raise GatewaySilent("the gateway does not run", hints=["Run `router service start gateway`"])
+        fields = {name: value for name, value in message.items() if name not in {"id", "op"}}
+        return await self._channel.ask(str(message.get("op", "")), **fields)
 
     async def drain(self) -> bool:
         """Ask it to stop accepting, finish and end. Returns whether it was heard."""

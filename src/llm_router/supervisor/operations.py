@@ -16,6 +16,7 @@ from llm_router.supervisor.units import SETTLED, State
 Report = Callable[[dict[str, object]], None]
 Result = dict[str, object]
 DEFAULT_WAIT = 60.0
+DESK = frozenset({"accounts", "pause", "resume", "explain"})  # what an operator may ask of the gateway itself
 
 
 class BadRequest(UsageError):
@@ -54,6 +55,7 @@ class Operations:
             "restart": self._restart,
             "wait": self._wait,
             "apply": self._apply,
+            "gateway": self._gateway,
             "shutdown": self._shutdown,
         }
         op = str(request.get("op", ""))
@@ -111,6 +113,13 @@ class Operations:
 
     async def _apply(self, request: dict[str, Any], _watch: Watcher) -> Result:
         return await self._applier.apply(_wait(request))
+
+    async def _gateway(self, request: dict[str, Any], _watch: Watcher) -> Result:
+        message = request.get("message")
+        if not isinstance(message, dict) or message.get("op") not in DESK:
+            raise BadRequest("The message to the gateway is not one that it answers")
+        answer = await self.fleet.gateway.ask(message)
+        return {name: value for name, value in answer.items() if name not in {"id", "ok"}}
 
     async def _shutdown(self, _request: dict[str, Any], _watch: Watcher) -> Result:
         self.shutdown.set()
