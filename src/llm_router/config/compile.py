@@ -15,6 +15,7 @@ from llm_router.routing.plan import (
     Plan,
     Policy,
     Service,
+    StateSettings,
     Timeouts,
     TranslatorSettings,
     Upstream,
@@ -49,6 +50,9 @@ def compile_plan(settings: Settings, profile: str) -> Plan:
         models=models,
         policy=_policy(chosen, {model.pattern for model in models}, upstreams),
         services=tuple(_service(name, service) for name, service in settings.services.items()),
+        prices={name: price.model_dump(exclude_none=True) for name, price in settings.prices.items()},
+        state=StateSettings(settings.state.url, settings.state.key or "", settings.state.prefix),
+        ledger_days=settings.ledger.retention_days,
     )
 
 

@@ -145,6 +145,26 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _state(value: object) -> object:
+    """`state: redis://…` is short for `state: {url: redis://…}`."""
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _state_url(value: str) -> str:
+    if value == "memory":
+        return value
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise _refuse("must be `memory`, or an address such as `redis://127.0.0.1:6379/0`")
+    if parts.username is not None or parts.password is not None:
+        raise _refuse("an address holds no user name or password; name the password under `state.key`")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 KeyReference = Annotated[str, AfterValidator(_reference)]
@@ -268,6 +288,36 @@ class ProfilePart(Part):
     litellm: LitellmBasePart = LitellmBasePart()
 
 
+Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class PricePart(Part):
+    """`prices.NAME`: dollars per million tokens of a model, of a pattern of names, or of one account's model."""
+
+    input: Dollars
+    output: Dollars
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_hour: Dollars | None = None
+
+
+class LedgerPart(Part):
+    """`ledger`: how long its rows are kept; 0 keeps them all."""
+
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
+
+
+class StatePart(Part):
+    """`state`: where limits, budgets, health and affinity are kept."""
+
+    url: Annotated[str, AfterValidator(_state_url)] = "memory"
+    key: KeyReference | None = None
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,64}$")] = "llm-router"
+
+
+State = Annotated[StatePart, BeforeValidator(_state)]
+
+
 class Settings(Part):
     """A whole router.yaml, with what ships filled in."""
 
@@ -279,6 +329,9 @@ class Settings(Part):
     models: Models = {}
     profiles: dict[Name, ProfilePart] = {}
     profile: Text = DEFAULT_PROFILE
+    prices: dict[ModelName, PricePart] = {}
+    ledger: LedgerPart = LedgerPart()
+    state: State = StatePart()
 
     def litellm_base(self, profile: str) -> Mapping[str, Any]:
         """LiteLLM's own settings in `profile`: mappings are merged, lists and scalars replaced as a whole."""

@@ -10,7 +10,7 @@ from llm_router.gateway.state import Snapshot
 from llm_router.gateway.story import Story
 from llm_router.journal.events import EventLog
 from llm_router.journal.ledger import Ledger
-from llm_router.providers.prices import Cost, PriceTable, cost_of
+from llm_router.providers.prices import NO_PRICES, Cost, PriceTable, PriceTableBroken, cost_of, shipped_prices, with_own
 from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Billing
 
@@ -30,8 +30,13 @@ class Recorder:
         self.profile = ""
 
     def configured(self, snapshot: Snapshot) -> None:
-        """A plan is in force: its profile stands in every event from now on."""
+        """A plan is in force: its profile stands in every event from now on, and its prices count."""
         self.profile = snapshot.plan.profile
+        try:
+            self.prices = with_own(shipped_prices(), snapshot.plan.prices)
+        except PriceTableBroken as error:
+            self.prices = NO_PRICES
+            self.event("prices_broken", None, result="failed", detail=error.message)
 
     def state_event(self, name: str, detail: str) -> None:
         """Shared state was lost, or is back."""
@@ -41,7 +46,16 @@ class Recorder:
         """Seconds since 1970."""
         return self._wall()
 
-    def event(self, name: str, story: Story | None, *, result: str, provider: str = "", fields: Fields = _NONE) -> None:
+    def event(
+        self,
+        name: str,
+        story: Story | None,
+        *,
+        result: str,
+        provider: str = "",
+        detail: str = "",
+        fields: Fields = _NONE,
+    ) -> None:
         """One event; of a request, with its trace id."""
         ids: dict[str, Any] = {"traceId": story.request_id, **fields} if story is not None else dict(fields)
         self._events.write(name, result=result, service="gateway", profile=self.profile, provider=provider, **ids)

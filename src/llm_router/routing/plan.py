@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "Policy",
     "Service",
+    "StateSettings",
     "Strategy",
     "Timeouts",
     "TranslatorSettings",
@@ -171,6 +172,15 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where limits, budgets, health and affinity are kept: `memory`, or a Redis that several gateways share."""
+
+    url: str = "memory"
+    key: str = ""  # a reference to Redis' password
+    prefix: str = "llm-router"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One profile, compiled. Equal plans behave equally."""
 
@@ -181,6 +191,11 @@ class Plan:
     models: tuple[Model, ...]
     policy: Policy = Policy()
     services: tuple[Service, ...] = ()
+    prices: Mapping[str, Mapping[str, float]] = field(
+        default_factory=dict
+    )  # dollars per million tokens, the user's own
+    state: StateSettings = StateSettings()
+    ledger_days: int = 0  # 0 keeps every row
 
     def candidates(self, asked: str) -> tuple[Candidate, ...]:
         """Who may answer for the model name `asked`: exact alias, `provider/model`, then globs in order; else ()."""
@@ -242,6 +257,9 @@ class Plan:
             models=tuple(_model(value) for value in held["models"]),
             policy=Policy(**{**held["policy"], "strategy": Strategy(held["policy"]["strategy"])}),
             services=tuple(Service(**_tuples(value, "command", "depends_on")) for value in held["services"]),
+            prices=held["prices"],
+            state=StateSettings(**held["state"]),
+            ledger_days=held["ledger_days"],
         )
 
 
