@@ -13,7 +13,7 @@ LARGEST_WHOLE_ANSWER = 8 * 1024 * 1024
 LARGEST_ERROR_ANSWER = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Call:
     """What a client asked for, ready to be sent to any candidate."""
 
@@ -24,8 +24,12 @@ class Call:
     body: bytes
     request_id: str
 
+    def with_body(self, body: bytes) -> "Call":
+        """The same call with another body."""
+        return Call(self.wire, self.operation, self.headers, self.query, body, self.request_id)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Opened:
     """An answer that has proved itself: `head` is all of it when `whole`, else what came first."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from llm_router.gateway import headers as filters
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct, open_translated
@@ -106,7 +106,7 @@ class Relay:
         self, exchange: Exchange, call: Call, snapshot: Snapshot, candidate: Candidate, attempts: Attempts
     ) -> bool:
         upstream = snapshot.plan.upstreams[candidate.upstream]
-        sent = replace(call, body=replace_model(call.body, candidate.model))
+        sent = call.with_body(replace_model(call.body, candidate.model))
         try:
             opened = await open_direct(self._client, snapshot, upstream, sent)
         except NotUsable as error:
@@ -147,7 +147,7 @@ class Relay:
 
     async def _open_translated(self, translator: Translator, call: Call, way: tuple[Candidate, Lane]) -> Opened:
         self._hops.forget(call.request_id)  # what an earlier candidate met does not explain how this one fails
-        sent = replace(call, body=replace_model(call.body, _translated_name(translator.snapshot, way, call)))
+        sent = call.with_body(replace_model(call.body, _translated_name(translator.snapshot, way, call)))
         return await open_translated(self._client, translator, sent)
 
     async def _judge_translated(
