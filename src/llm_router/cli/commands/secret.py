@@ -19,7 +19,9 @@ Name = Annotated[str, typer.Argument(help="A short name, e.g. `openai`.")]
 
 @app.command("set", epilog="Example: `router secret set openai`, or `pass show openai | router secret set openai`")
 def set_secret(
-    ctx: typer.Context, name: Name, given: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="< FILE")] = None
+    ctx: typer.Context,
+    name: Name,
+    given: Annotated[list[str] | None, typer.Argument(hidden=True, metavar="< FILE")] = None,
 ) -> None:
     """Store a key, read from stdin or asked for without showing it; prints the reference to write."""
     from llm_router.secrets.keys import KeyOnCommandLine, reference_to, store_key
