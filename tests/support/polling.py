@@ -1,5 +1,6 @@
 """Waiting for a state: asked often, given up after a bounded time, with what was last seen in the failure."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -14,4 +15,14 @@ def until[Seen](look: Callable[[], Seen], *, within: float, every: float = 0.05)
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within} s; last seen: {seen!r}")
         _PAUSE.wait(every)
+    return seen
+
+
+async def eventually[Seen](look: Callable[[], Seen], *, within: float = 20.0, every: float = 0.01) -> Seen:
+    """`until` for tests that share an event loop with what they wait for."""
+    deadline = time.monotonic() + within
+    while not (seen := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s; last seen: {seen!r}")
+        await asyncio.sleep(every)
     return seen

@@ -15,7 +15,7 @@ def show(error: RouterError, arguments: list[str]) -> int:
     if "--json" in arguments:
         sys.stdout.write(json.dumps({"schema": SCHEMA, "error": error.as_json()}, indent=2) + "\n")
         return error.exit_code
-    lines = [f"error: {error.message}", *(f"  caused by: {cause}" for cause in error.causes())]
+    lines = [f"error: {error.message}", *(f"  caused by: {cause}" for cause in dict.fromkeys(error.causes()))]
     if error.unharmed:
         lines.append(f"  {error.unharmed}")
     if error.hints:

@@ -15,11 +15,11 @@ from llm_router.routing.plan import (
     Plan,
     Policy,
     Service,
-    StateSettings,
     Timeouts,
     TranslatorSettings,
     Upstream,
 )
+from llm_router.routing.shared_state import SharedState
 
 BASE_URLS = {
     "sandbox": SANDBOX_URL,
@@ -51,7 +51,7 @@ def compile_plan(settings: Settings, profile: str) -> Plan:
         policy=_policy(chosen, {model.pattern for model in models}, upstreams),
         services=tuple(_service(name, service) for name, service in settings.services.items()),
         prices={name: price.model_dump(exclude_none=True) for name, price in settings.prices.items()},
-        state=StateSettings(settings.state.url, settings.state.key or "", settings.state.prefix),
+        state=SharedState(settings.state, settings.state_password or "", settings.state_prefix),
         ledger_days=settings.ledger.retention_days,
     )
 

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from llm_router.config.profiles import DEFAULT_PROFILE
 from llm_router.errors import RouterError
 from llm_router.routing.plan import UNIT_URL, Billing, Strategy, Wire
+from llm_router.routing.shared_state import DEFAULT_PREFIX, MEMORY, BadStateAddress, SharedState
 from llm_router.secrets.references import Reference, Store
 
 SANDBOX_URL = f"{UNIT_URL}sandbox"
@@ -145,23 +146,11 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _state(value: object) -> object:
-    """`state: redis://…` is short for `state: {url: redis://…}`."""
-    return {"url": value} if isinstance(value, str) else value
-
-
-def _state_url(value: str) -> str:
-    if value == "memory":
-        return value
+def _state(value: str) -> str:
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise _refuse("must be `memory`, or an address such as `redis://127.0.0.1:6379/0`")
-    if parts.username is not None or parts.password is not None:
-        raise _refuse("an address holds no user name or password; name the password under `state.key`")
+        SharedState(value)
+    except BadStateAddress as error:
+        raise _refuse(error.message, hint=" ".join(error.hints)) from None
     return value
 
 
@@ -307,17 +296,6 @@ class LedgerPart(Part):
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
 
 
-class StatePart(Part):
-    """`state`: where limits, budgets, health and affinity are kept."""
-
-    url: Annotated[str, AfterValidator(_state_url)] = "memory"
-    key: KeyReference | None = None
-    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,64}$")] = "llm-router"
-
-
-State = Annotated[StatePart, BeforeValidator(_state)]
-
-
 class Settings(Part):
     """A whole router.yaml, with what ships filled in."""
 
@@ -331,7 +309,9 @@ class Settings(Part):
     profile: Text = DEFAULT_PROFILE
     prices: dict[ModelName, PricePart] = {}
     ledger: LedgerPart = LedgerPart()
-    state: State = StatePart()
+    state: Annotated[str, AfterValidator(_state)] = MEMORY
+    state_password: KeyReference | None = None
+    state_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_-]{1,64}$")] = DEFAULT_PREFIX
 
     def litellm_base(self, profile: str) -> Mapping[str, Any]:
         """LiteLLM's own settings in `profile`: mappings are merged, lists and scalars replaced as a whole."""

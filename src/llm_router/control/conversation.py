@@ -127,9 +127,13 @@ def _check(reply: httpx.Response) -> None:
         return
     message, code = read_error(reply.read())
     account = reply.headers.get("x-router-account", "")
-    if account and f"`{account}`" not in message:
+    if account and f"`{account}`" not in message and "(LiteLLM)" not in message:
         message = f"`{account}` answered {reply.status_code}: {message or 'no reason given'}"
-    raise AskFailed(message or f"The gateway answered {reply.status_code}", hints=_hints(code, account))
+    translator = "(LiteLLM)" in message
+    raise AskFailed(
+        message or f"The gateway answered {reply.status_code}",
+        hints=["Run `router health litellm`"] if translator else _hints(code, account),
+    )
 
 
 def _hints(code: str, account: str) -> Sequence[str]:
@@ -139,7 +143,9 @@ def _hints(code: str, account: str) -> Sequence[str]:
         return [store, "Then `router profile set PROFILE`, which makes a gateway that runs read its keys again"]
     if code == "invalid_api_key":
         return ["Run `router profile set PROFILE`, which makes a gateway that runs read its keys again"]
-    if code in {"provider_unavailable", "timeout"} and account:
+    if code == "timeout":
+        return ["Give it longer: `router config explain gateway.timeouts` says where"]
+    if code == "provider_unavailable" and account:
         address = f"Look at its address: `router config explain providers.{account}`"
         return ["Run `router health gateway`, which names the keys that are missing", address]
     return ["Run `router models`"] if account or code == "model_not_found" else ["Run `router health`"]

@@ -18,7 +18,7 @@ LARGEST_HOLD = 64 * 1024
 LONGEST_HOLD = 10.0  # seconds
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Call:
     """What a client asked for, ready to be sent to any candidate."""
 

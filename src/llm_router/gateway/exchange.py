@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from llm_router.routing.plan import Wire
@@ -98,38 +97,16 @@ class Exchange:
                 self._body_read = True
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    @asynccontextmanager
-    async def until_client_leaves(self) -> AsyncIterator[None]:
-        """Run the block; when the client goes away meanwhile the block is cancelled and ClientGone raised."""
-        worker = asyncio.current_task()
-        watcher: asyncio.Task[None] | None = None
-        left = False
+    def until_client_leaves(self) -> "ClientWatch":
+        """Run a block; when the client goes away meanwhile the block is cancelled and ClientGone raised."""
+        return ClientWatch(self)
 
-        async def watch() -> None:
-            nonlocal left
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
-            # The server says "disconnect" too when an answer is complete.
-            if not self._finished and worker is not None:
-                left = True
-                worker.cancel()
-
-        def begin() -> None:
-            nonlocal watcher
-            watcher = asyncio.create_task(watch(), name=f"disconnect-watch-{self.request_id}")
-
-        # Most answers are quicker than it would pay to watch for.
-        timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, begin)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if left and worker is not None and worker.uncancel() == 0:
-                raise ClientGone from None
-            raise
-        finally:
-            timer.cancel()
-            if watcher is not None:
-                watcher.cancel()
+    async def client_left(self) -> bool:
+        """Wait for the client's leaving, or for the end of the answer; whether it was the first."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        # The server says "disconnect" too when an answer is complete.
+        return not self._finished
 
     async def start(self, status: int, headers: Sequence[tuple[str, str]]) -> None:
         """Send the head of the answer."""
@@ -189,6 +166,42 @@ class Exchange:
     def _asked_to_go_on(self) -> bool:
         """Whether the client waits for a `100 Continue` that it will not get, before it sends its body."""
         return self.headers.get("expect", "").lower() == "100-continue" and not self._body_begun
+
+
+class ClientWatch:
+    """Cancels the task that entered it when the client leaves, and turns that into ClientGone.
+
+    Most answers are quicker than it would pay to watch for: only a slower one gets a task that looks.
+    """
+
+    __slots__ = ("_exchange", "_left", "_timer", "_watcher", "_worker")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._left = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._worker = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._look)
+
+    def _look(self) -> None:
+        name = f"disconnect-watch-{self._exchange.request_id}"
+        self._watcher = asyncio.get_running_loop().create_task(self._wait(), name=name)
+
+    async def _wait(self) -> None:
+        if await self._exchange.client_left() and self._worker is not None:
+            self._left = True
+            self._worker.cancel()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if not self._left or kind is None or not issubclass(kind, asyncio.CancelledError):
+            return
+        if self._worker is not None and self._worker.uncancel() == 0:
+            raise ClientGone from None
 
 
 def _joined(pairs: RawHeaders) -> dict[str, str]:

@@ -3,31 +3,28 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 _REMEMBERED_SECONDS = 30.0
 _MOST_NAMES = 512
 _HEAD_START = 0.25  # seconds an address has before the next is tried beside it (RFC 8305)
 
-Address = tuple[int, tuple[object, ...]]  # family, socket address
+Address = tuple[int, tuple[Any, ...]]  # family, socket address
 
 
 class Names:
-    """Looks names up and connects. Every name is asked for at most once at a time, and remembered for 30 s."""
+    """Looks names up. Every name is asked for at most once at a time, and remembered for 30 s."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int], tuple[float, list[Address]]] = {}
         self._asked: dict[tuple[str, int], asyncio.Task[list[Address] | OSError]] = {}
 
-    async def connect(self, host: str, port: int) -> socket.socket:
-        """A connected socket. Raises socket.gaierror for an unknown name and OSError."""
-        addresses = await self._lookup(host, port)
-        try:
-            return await (_connect(addresses[0]) if len(addresses) == 1 else first_to_connect(addresses))
-        except OSError:
-            self._known.pop((host, port), None)
-            raise
+    def forget(self, host: str, port: int) -> None:
+        """Its addresses did not lead there: ask anew the next time."""
+        self._known.pop((host, port), None)
 
-    async def _lookup(self, host: str, port: int) -> list[Address]:
+    async def addresses(self, host: str, port: int) -> list[Address]:
+        """Where a name leads, in the order to try. Raises socket.gaierror."""
         key = (host, port)
         loop = asyncio.get_running_loop()
         expires, addresses = self._known.get(key, (0.0, []))

@@ -6,9 +6,10 @@ import os
 import socket
 import ssl
 from functools import cached_property
+from typing import Any
 
 from llm_router.gateway.http_connection import HttpConnection
-from llm_router.gateway.http_names import Names
+from llm_router.gateway.http_names import Address, Names, first_to_connect
 from llm_router.gateway.http_proxies import Proxy
 from llm_router.gateway.http_request import Target, write_head
 from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
@@ -91,22 +92,33 @@ class HttpPool:
     async def _open(
         self, target: Target, key: Key, host: str, port: int, *, encrypted: bool | None = None
     ) -> HttpConnection:
-        held = await self._names.connect(host, port)
         is_tls = target.is_tls if encrypted is None else encrypted
+        security: dict[str, Any] = {"ssl": self._trust, "server_hostname": target.host} if is_tls else {}
+        addresses = await self._names.addresses(host, port)
         try:
-            _, connection = await self._loop.create_connection(
-                lambda: HttpConnection(key, self._forget),
-                sock=held,
-                ssl=self._trust if is_tls else None,
-                server_hostname=target.host if is_tls else None,
-            )
-        except BaseException:
-            held.close()
+            connection = await self._connect(addresses, key, security)
+        except OSError:
+            self._names.forget(host, port)
             raise
         if connection.is_open:
             self._all.add(connection)
             self._all_gone.clear()
         return connection
+
+    async def _connect(self, addresses: list[Address], key: Key, security: dict[str, Any]) -> HttpConnection:
+        def make() -> HttpConnection:
+            return HttpConnection(key, self._forget)
+
+        if len(addresses) == 1:
+            # The event loop connects to a single address in half the time that a socket of ours takes.
+            host, port = addresses[0][1][:2]
+            return (await self._loop.create_connection(make, host, port, **security))[1]
+        held = await first_to_connect(addresses)
+        try:
+            return (await self._loop.create_connection(make, sock=held, **security))[1]
+        except BaseException:
+            held.close()
+            raise
 
     async def _open_through(self, target: Target, proxy: Proxy) -> HttpConnection:
         """Plain requests are shown to the proxy whole; for encrypted ones it opens a tunnel."""

@@ -5,6 +5,7 @@ What may wait (checkpoints, retention, a file that is locked, full, damaged or g
 ledger's own. While the file cannot be written rows wait in memory; when too many do, rows are lost, and counted.
 """
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -77,7 +78,8 @@ class Ledger:
         self._lock = threading.Lock()  # held for one insert or one change of state
         self._writer: sqlite3.Connection | None = None  # None while the file cannot be written
         self._broken: sqlite3.Connection | None = None  # a former writer, to be closed
-        self._inode = 0
+        self._inode = 0  # of the file that is open, or was
+        self._damaged = False
         self._trouble = "it was not opened"
         self._aside: Path | None = None
         self._unchecked = 0  # rows since the last checkpoint
@@ -168,6 +170,7 @@ class Ledger:
     def _stop_writing(self, error: Exception) -> None:
         """The file cannot be written; the keeper opens it anew. Called with the lock held."""
         self._trouble = explain(error, self._path)
+        self._damaged = is_damaged(error)
         # The keeper closes it: the last one to close checkpoints, which takes time.
         self._broken, self._writer = self._writer, None
 
@@ -195,9 +198,13 @@ class Ledger:
         if self._broken is not None:
             self._broken.close()
             self._broken = None
+        if self._damaged:
+            self._damaged = False
+            self._move_aside()
         for _ in range(2):
             connection: sqlite3.Connection | None = None
             try:
+                self._inode = self._path.stat().st_ino if self._path.exists() else 0
                 connection = open_for_writing(self._path, busy_ms=_PATIENCE_MS)
                 self._drain(connection)
             except (OSError, sqlite3.Error, NewerLedger) as error:
@@ -211,6 +218,9 @@ class Ledger:
                 return
 
     def _move_aside(self) -> None:
+        """Move the file that was found damaged, unless another process has done so and begun a new one."""
+        if self._is_gone():
+            return
         try:
             self._aside = move_aside(self._path, datetime.fromtimestamp(self._options.wall(), UTC))
         except OSError as error:
@@ -259,18 +269,15 @@ class Ledger:
         if not (prune or late or self._unchecked >= options.checkpoint_rows):
             return
         try:
-            connection = open_for_writing(self._path, busy_ms=_PATIENCE_MS)
-        except (OSError, sqlite3.Error, NewerLedger):
-            return
-        try:
-            if prune:
-                self._prune(connection)
-            self._checkpoint_at = now + options.checkpoint_every
-            self._checkpoint(connection)
-        except sqlite3.Error:
-            return
-        finally:
-            connection.close()
+            with contextlib.closing(open_for_writing(self._path, busy_ms=_PATIENCE_MS)) as connection:
+                if prune:
+                    self._prune(connection)
+                self._checkpoint_at = now + options.checkpoint_every
+                self._checkpoint(connection)
+        except (OSError, sqlite3.Error, NewerLedger) as error:
+            if is_damaged(error):
+                with self._lock:
+                    self._stop_writing(error)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Move rows from the write-ahead log into the file; writers go on meanwhile, unless the log has grown large."""

@@ -99,6 +99,7 @@ class LedgerReader:
 
     def find(self, trace_id: str, most: int = 10) -> list[dict[str, Any]]:
         """The requests whose trace id begins with `trace_id`, the newest first."""
+        trace_id = trace_id.encode("utf-8", "replace").decode()
         beyond = trace_id + "\U0010ffff"
         sql = "SELECT * FROM requests WHERE trace_id >= ? AND trace_id < ? ORDER BY started_ms DESC LIMIT ?"
         return self._rows(sql, trace_id, beyond, most)

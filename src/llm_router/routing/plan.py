@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from llm_router.providers.billing import Billing
+from llm_router.routing.shared_state import SharedState
 from llm_router.wire.formats import Wire
 
 PLAN_SCHEMA = 2
@@ -28,7 +29,6 @@ __all__ = [
     "Plan",
     "Policy",
     "Service",
-    "StateSettings",
     "Strategy",
     "Timeouts",
     "TranslatorSettings",
@@ -172,15 +172,6 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class StateSettings:
-    """Where limits, budgets, health and affinity are kept: `memory`, or a Redis that several gateways share."""
-
-    url: str = "memory"
-    key: str = ""  # a reference to Redis' password
-    prefix: str = "llm-router"
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """One profile, compiled. Equal plans behave equally."""
 
@@ -194,7 +185,7 @@ class Plan:
     prices: Mapping[str, Mapping[str, float]] = field(
         default_factory=dict
     )  # dollars per million tokens, the user's own
-    state: StateSettings = StateSettings()
+    state: SharedState = SharedState()
     ledger_days: int = 0  # 0 keeps every row
 
     def candidates(self, asked: str) -> tuple[Candidate, ...]:
@@ -258,7 +249,7 @@ class Plan:
             policy=Policy(**{**held["policy"], "strategy": Strategy(held["policy"]["strategy"])}),
             services=tuple(Service(**_tuples(value, "command", "depends_on")) for value in held["services"]),
             prices=held["prices"],
-            state=StateSettings(**held["state"]),
+            state=SharedState(**held["state"]),
             ledger_days=held["ledger_days"],
         )
 

@@ -89,9 +89,9 @@ class Keeper:
 
     # ── the journal: called for every request, so nothing here waits or raises
 
-    def hit(self, key: str) -> None:
-        """One request of a key was counted now."""
-        self._append(f"r {time.time():.6f} {json.dumps(key)}\n")
+    def hit(self, key: str, moment: float) -> None:
+        """One request of a key was counted at `moment`, seconds since the epoch."""
+        self._append(f"r {moment:.6f} {json.dumps(key)}\n")
 
     def charge(self, label: str, charged: int) -> None:
         """A session's total is `charged` now."""

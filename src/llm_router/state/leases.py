@@ -56,6 +56,7 @@ class Leases:
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     held: dict[str, RedisTicket] = field(default_factory=dict)
     owed: deque[tuple[Ask, str, int]] = field(default_factory=lambda: deque(maxlen=_MOST_OWED))
+    hears: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: "count[int]" = field(default_factory=count)
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
     _admit: Any = None
@@ -141,11 +142,14 @@ class Leases:
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 async with self.link.client.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(f"{self.prefix}granted:{self.worker}")
+                    self.hears.set()
+                    self._kick.set()  # what was granted while nobody listened is learnt by asking
                     while True:
                         message = await channel.get_message(ignore_subscribe_messages=True, timeout=1.0)
                         if message is not None:
                             name, _, behind = message["data"].partition(" ")
                             self._granted(name, int(behind))
+            self.hears.clear()
             await asyncio.sleep(ASK_AGAIN)
 
     def _granted(self, name: str, behind: int) -> None:

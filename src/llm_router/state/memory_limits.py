@@ -140,7 +140,7 @@ class MemoryLimits:
         if ask.limits.requests_per_minute:
             key.window.hits.append(now)
             if self._keeper is not None:
-                self._keeper.hit(ask.key)
+                self._keeper.hit(ask.key, self._wall())
         key.slots.enter(place, ask.limits)
         return place
 

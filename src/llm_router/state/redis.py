@@ -25,7 +25,7 @@ from llm_router.routing.limits import (
     state_refusal,
 )
 from llm_router.state.leases import LEASE, Leases, RedisTicket
-from llm_router.state.link import Link, Unreachable
+from llm_router.state.link import CONNECT_LIMIT, Link, Unreachable
 from llm_router.state.port import (
     AFFINITY_TTL,
     Admitted,
@@ -78,6 +78,9 @@ class RedisStore:
             asyncio.create_task(self._leases.run(), name="state-leases"),
             asyncio.create_task(self._leases.listen(), name="state-grants"),
         ]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_LIMIT if self._link.is_up else 0):
+                await self._leases.hears.wait()
 
     async def close(self) -> None:
         """Give back what is owed, and disconnect. What is still held falls free after a lease."""

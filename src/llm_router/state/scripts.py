@@ -84,13 +84,15 @@ local function purge()
 end
 """
 
-# ARGV 7: ticket, session, tokens, budget, queue. -> {'budget', used} | {'queue'} | {stage, waiting}
+# ARGV 7: ticket, session, tokens, budget, queue. -> {'budget', used} | {'queue', 0} | {stage, waiting}, or {'gone', 0}
+# when its client left so early that the server heard of the end first.
 ADMIT = (
     _COMMON
     + """
 local ticket, s = ARGV[7], ARGV[8]
 local tokens, budget, queue = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 purge()
+if redis.call('EXISTS', prefix .. 'done:' .. ticket) == 1 then return {'gone', 0} end
 local used = count(s, 'charged') + count(s, 'reserved')
 if budget > 0 and used + tokens > budget then return {'budget', used} end
 local session_full = n > 0 and (count(s, 'held') >= n or redis.call('ZCARD', line(s)) > 0)

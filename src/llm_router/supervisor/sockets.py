@@ -17,6 +17,8 @@ _HINTS = {
     TRANSLATOR: "Choose another: `litellm.port` in router.yaml, or ROUTER_LITELLM_PORT=4001 router up",
 }
 
+_OURS = "That is another router: run `router down` in the folder it was started from"
+
 
 class PortInUse(RouterError):
     """A port that must be bound belongs to another process."""
@@ -29,7 +31,7 @@ class PortInUse(RouterError):
         host, port = address
         super().__init__(
             f"Port {port} on {host}, the {name}'s door, is in use by {owner}",
-            hints=[_HINTS.get(name, "Stop that process")],
+            hints=[*([_OURS] if "llm_router." in owner else []), _HINTS.get(name, "Stop that process")],
             unharmed="Nothing was started",
         )
 

@@ -46,6 +46,7 @@ _ENCODED_BYTES_PER_TOKEN = 512
 
 _OPENING_TEXTS = 3
 _LONGEST_OPENING = 100
+_DEEPEST_TEXT = 6  # messages hold parts, and parts texts; what lies deeper is not an opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def opening_texts(held: Mapping[str, Any]) -> str:
     """The beginning of a conversation, which stays as it is: a hash of it stands in where no session id is sent."""
     found: list[str] = []
     for said in (held.get("instructions"), held.get("system"), held.get("messages"), held.get("input")):
-        for text in _texts(said):
+        for text in _texts(said, _DEEPEST_TEXT):
             found.append(text[:_LONGEST_OPENING])
             if len(found) == _OPENING_TEXTS:
                 return "\n".join(found)
@@ -173,12 +174,12 @@ def _messages(wire: Wire, held: Mapping[str, Any]) -> int:
     return len(said) if isinstance(said, list) else int(isinstance(said, str))
 
 
-def _texts(said: object) -> Iterator[str]:
+def _texts(said: object, depth: int) -> Iterator[str]:
     if isinstance(said, str):
         if said:
             yield said
-    elif isinstance(said, list):
+    elif isinstance(said, list) and depth:
         for item in said:
-            yield from _texts(item)
-    elif isinstance(said, dict):
-        yield from _texts(said.get("content") or said.get("text"))
+            yield from _texts(item, depth - 1)
+    elif isinstance(said, dict) and depth:
+        yield from _texts(said.get("content") or said.get("text"), depth - 1)

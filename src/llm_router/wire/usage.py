@@ -15,6 +15,7 @@ counts nothing at all is no report. Numbers that cannot be counts (negative, fra
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,10 +26,11 @@ from llm_router.wire.formats import Wire
 LARGEST_COUNT = 10**12
 # A usage object is far shorter; so much is looked at when the event around it came in pieces.
 _LONGEST_REPORT = 8192
+_MOST_PLACES = 4
 _LONGEST_TIER = 40
 _REPORT = re.compile(rb'"usage"\s*:\s*(?=\{)')
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_STRING = rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
+_STRING = rb'"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 # The members that carry an answer's words, in a stream and in a whole answer. The look-ahead halves the search's cost.
 _STREAMED_WORDS = {
     Wire.CHAT: re.compile(rb'"(?=[acr])(?:content|reasoning_content|reasoning|arguments)' + _STRING),
@@ -182,7 +184,7 @@ def _decoded(text: bytes) -> object:
 
 def _loose_report(data: bytes) -> tuple[dict[str, Any], str] | None:
     """The last report in a piece of an event that was too large to be held whole."""
-    for found in reversed(list(_REPORT.finditer(data))):
+    for found in reversed(deque(_REPORT.finditer(data), maxlen=_MOST_PLACES)):
         text = data[found.end() : found.end() + _LONGEST_REPORT].decode("utf-8", "replace")
         try:
             held, _ = json.JSONDecoder().raw_decode(text)

@@ -82,7 +82,14 @@ def test_a_broken_line():
             "`acme` answered 502: no",
             "Store the right key with `router secret set acme`",
         ),
-        (504, "timeout", "acme", "`acme` answered 504: no", "Run `router health gateway`, which names the keys"),
+        (
+            503,
+            "provider_unavailable",
+            "acme",
+            "`acme` answered 503: no",
+            "Run `router health gateway`, which names the keys",
+        ),
+        (504, "timeout", "acme", "`acme` answered 504: no", "Give it longer: `router config explain gateway.timeouts`"),
     ],
 )
 def test_refusals(status: int, code: str, account: str, message: str, hint: str):

@@ -198,7 +198,7 @@ def test_too_many_wait(path: Path):
     expected = f"The ledger cannot be written: `{path}`: is not a regular file; 2 rows wait in memory; "
     assert expected + "3 rows could not be written and are lost" == ledger.problem()
     path.rmdir()
-    until(lambda: ledger.waiting == 0, within=10)
+    until(lambda: ledger.problem() == "3 rows could not be written and are lost", within=10)
     ledger.close()
     assert ids(path) == ["t0", "t1"]
 
@@ -251,12 +251,30 @@ def test_damaged_while_it_is_written(ledger: Ledger, path: Path):
         file.write(b"\xff" * (path.stat().st_size - 2048))
     for number in range(200, 400):
         ledger.write(row(number))
-    until(lambda: ledger.waiting == 0, within=10)
+    until(lambda: str(ledger.problem()).startswith("The ledger was damaged and is now"), within=10)
 
-    assert "was damaged and is now" in str(ledger.problem())
     assert ledger.write(row(400))
     assert ids(path)[-1] == "t400"
     assert ledger.lost == 0
+
+
+def test_damaged_while_nobody_writes(path: Path):
+    """Damage that the keeper meets is dealt with before the next row comes."""
+    options = replace(QUICK, checkpoint_every=0.0, retention_days=30, prune_every=0.0)
+    options = replace(options, wall=lambda: ROW.started_ms / 1000, steady=lambda: 5.0)
+    ledger = Ledger(path, options)
+    ledger.open()
+    for number in range(50):
+        ledger.write(row(number))
+    until(lambda: ledger._unchecked == 0 and path.stat().st_size > 10_000, within=10, every=0.01)
+    with path.open("r+b") as file:
+        file.seek(2048)
+        file.write(b"\xff" * (path.stat().st_size - 2048))
+    until(lambda: str(ledger.problem()).startswith("The ledger was damaged and is now"), within=10)
+
+    assert ledger.write(row(99))
+    assert ids(path) == ["t99"]
+    ledger.close()
 
 
 def test_removed_while_it_is_open(ledger: Ledger, path: Path):

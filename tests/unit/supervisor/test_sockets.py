@@ -64,3 +64,10 @@ def test_urls() -> None:
         "http://127.0.0.1:1",
         "http://[::1]:1",
     ]
+
+
+def test_a_port_taken_by_another_router() -> None:
+    """The first thing to do is to stop that one."""
+    taken = PortInUse("gateway", ("127.0.0.1", 8317), "pid 7, python -P -m llm_router.gateway")
+
+    assert taken.hints[0] == "That is another router: run `router down` in the folder it was started from"

@@ -221,6 +221,9 @@ def test_text_about_base64_is_text():
     assert facts_of(Wire.CHAT, json.loads(sent)).prompt_tokens == -(-len(sent) // 4)
 
 
+NESTED_LISTS = json.loads("[" * 900 + '"deep"' + "]" * 900)
+
+
 @pytest.mark.parametrize(
     ("body", "texts"),
     [
@@ -231,6 +234,7 @@ def test_text_about_base64_is_text():
         ({"instructions": "i", "input": "hello"}, "i\nhello"),
         ({"input": [{"content": [{"type": "input_text", "text": "a" * 200}]}, {"role": "user"}]}, "a" * 100),
         ({"messages": 5}, ""),
+        ({"input": NESTED_LISTS}, ""),
     ],
 )
 def test_opening(body: dict[str, Any], texts: str):

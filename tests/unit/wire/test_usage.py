@@ -356,3 +356,12 @@ def test_speed():
 def test_missing():
     """Missing usage has no tokens and says so."""
     assert Usage(source=Source.MISSING) == MISSING
+
+
+def test_a_hostile_event_is_quick():
+    """Eight megabytes made of nothing but beginnings of reports, or of quotes, cost no more than other bytes."""
+    for filling in (b'"usage":{', b'"content":"', b'"content":"\\', b'{"usage":{"a":[', b'"text":"\\"'):
+        reader = UsageReader(Wire.CHAT)
+        event = b"data: " + filling * (8_000_000 // len(filling))
+        assert timeit.timeit(lambda: reader.feed(event), number=1) < 5  # noqa: B023 - called at once
+        assert reader.usage is None

@@ -66,16 +66,18 @@ async def test_cancelled_race_leaves_no_socket(mute: Address, refused: Address):
 
 async def test_many_ask_for_one_name():
     """Parallel callers share one look-up; one who leaves takes nothing from the others."""
-    async with scripted(answers(OK)) as server:
-        names = Names()
-        calls = [asyncio.ensure_future(names.connect("localhost", server.port)) for _ in range(20)]
-        calls[0].cancel()
-        found = await asyncio.gather(*calls, return_exceptions=True)
-        for held in found[1:]:
-            assert isinstance(held, socket.socket)
-            held.close()
+    names = Names()
+    calls = [asyncio.ensure_future(names.addresses("localhost", 80)) for _ in range(20)]
+    await asyncio.wait(calls, timeout=0)
+    calls[0].cancel()
+    found = await asyncio.gather(*calls, return_exceptions=True)
 
     assert isinstance(found[0], asyncio.CancelledError)
+    assert all(addresses is found[1] for addresses in found[2:])
+    assert (socket.AF_INET, ("127.0.0.1", 80)) in found[1]
+    assert await names.addresses("localhost", 80) is found[1]
+    names.forget("localhost", 80)
+    assert await names.addresses("localhost", 80) is not found[1]
 
 
 async def test_unknown_name():
@@ -84,7 +86,7 @@ async def test_unknown_name():
     for name in ("nothing-here.invalid", "a" * 70 + ".invalid", "two..dots"):
         for _ in range(2):
             with pytest.raises(socket.gaierror):
-                await names.connect(name, 80)
+                await names.addresses(name, 80)
 
 
 def test_families_in_turn():
