@@ -1,6 +1,7 @@
 """One call to one upstream: opened, proved to be an answer, and read whole when it is not a stream."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ LARGEST_WHOLE_ANSWER = 8 * 1024 * 1024
 LARGEST_ERROR_ANSWER = 1024 * 1024
 LARGEST_HOLD = 64 * 1024
 LONGEST_HOLD = 10.0  # seconds
+# Some answer 200 and say in the body that they failed.
+_ERROR_BODY = re.compile(rb'\s*\{\s*(?:"type"\s*:\s*"error"\s*,\s*)?"error"\s*:\s*\{')
 
 
 @dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
@@ -171,7 +174,9 @@ async def _read_whole(reply: UpstreamReply, head: bytes) -> Opened:
         return Opened(reply, whole[:most], whole=True)
     if not whole:
         raise UpstreamFailure(Reason.BROKEN, "the upstream's answer is empty")
-    return Opened(reply, whole, whole=not parts[-1])
+    if reply.header("content-type").lower().startswith("text/html"):
+        raise UpstreamFailure(Reason.PROTOCOL, "a web page stands where the upstream's answer should be")
+    return Opened(reply, whole, whole=not parts[-1], error=_ERROR_BODY.match(whole) is not None)
 
 
 async def _hold_start(reply: UpstreamReply, head: bytes, call: Call) -> Opened:

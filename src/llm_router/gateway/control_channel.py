@@ -5,11 +5,10 @@ import contextlib
 import json
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from llm_router.gateway.desk import OPERATIONS, UnknownAccount
+from llm_router.gateway.desk import OPERATIONS, Desk, UnknownAccount
 from llm_router.gateway.settle import settle, translator_from
 from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.home import Home
@@ -20,23 +19,18 @@ _LARGEST_MESSAGE = 16 * 1024 * 1024
 Reply = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Handlers:
-    """What the channel's messages set in motion beyond the state itself."""
-
-    drain: Callable[[], None]
-    desk: Callable[[Mapping[str, Any]], Awaitable[Reply]]
-    configured: Callable[[Snapshot], None]
-
-
 class ControlChannel:
     """Answers the supervisor's messages, in order."""
 
-    def __init__(self, state: GatewayState, home: Home, environ: Mapping[str, str], handlers: Handlers) -> None:
+    def __init__(
+        self, state: GatewayState, home: Home, environ: Mapping[str, str], *, drain: Callable[[], None]
+    ) -> None:
         self._state = state
         self._home = home
         self._environ = environ
-        self._handlers = handlers
+        self._drain = drain
+        self._desk: Desk | None = None
+        self._on_configured: Callable[[Snapshot], None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.configured = asyncio.Event()
 
@@ -50,7 +44,16 @@ class ControlChannel:
             _log.warning("the control channel broke off")
         finally:
             self.configured.set()
-            self._handlers.drain()
+            self._drain()
+
+    def attach(self, desk: Desk, on_configured: Callable[[Snapshot], None]) -> None:
+        """The gateway is about to serve: it can be asked, and wants to hear of every further plan."""
+        self._desk, self._on_configured = desk, on_configured
+
+    async def first_snapshot(self) -> Snapshot | None:
+        """The first plan that the supervisor sends; None when it hangs up before."""
+        await self.configured.wait()
+        return self._state.snapshot
 
     async def announce_ready(self) -> None:
         """Tell the supervisor, if it is still there, that connections are being accepted."""
@@ -82,13 +85,18 @@ class ControlChannel:
             case "stats":
                 return {"in_flight": self._state.in_flight, "translators": self._state.translators_in_flight()}
             case "drain":
-                self._handlers.drain()
+                self._drain()
                 return {}
             case "ping":
                 return {}
             case op if op in OPERATIONS:
-                return await self._handlers.desk(message)
+                return await self._ask_desk(message)
         raise ValueError(message["op"])
+
+    async def _ask_desk(self, message: Mapping[str, Any]) -> Reply:
+        if self._desk is None:
+            raise ValueError("the gateway is starting")
+        return await self._desk.perform(message)
 
     async def _configure(self, message: Mapping[str, Any]) -> Reply:
         plan = Plan.from_json(json.dumps(message["plan"]).encode())
@@ -96,6 +104,7 @@ class ControlChannel:
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
-        self._handlers.configured(snapshot)
+        if self._on_configured is not None:
+            self._on_configured(snapshot)
         self.configured.set()
         return {"problems": [problem.as_json() for problem in snapshot.problems]}

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.selector import Selector, health_policy, walk
 from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.routing import health as machine
@@ -28,11 +27,10 @@ class UnknownAccount(ValueError):
 class Desk:
     """Answers in plain values, as JSON carries them. Times are seconds from now."""
 
-    def __init__(self, state: GatewayState, store: StateStore, selector: Selector, recorder: Recorder) -> None:
+    def __init__(self, state: GatewayState, store: StateStore, selector: Selector) -> None:
         self._state = state
         self._store = store
         self._selector = selector
-        self._recorder = recorder
 
     async def perform(self, message: Mapping[str, Any]) -> Report:
         """One operation of OPERATIONS. Raises ValueError or KeyError when it cannot be done."""

@@ -7,25 +7,26 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
 
-from llm_router.gateway.control_channel import ControlChannel, Handlers
+from llm_router.gateway.control_channel import ControlChannel
 from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.exchange import Receive, Scope, Send
 from llm_router.gateway.http_door import Door
 from llm_router.gateway.metrics import Metrics
 from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.server import Gateway
-from llm_router.gateway.state import GatewayState
+from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.gateway.upstream import UpstreamClient
 from llm_router.home import Home
 from llm_router.journal.events import EventLog
-from llm_router.journal.ledger import Ledger
-from llm_router.state.checkpoint import Keeper
-from llm_router.state.memory import MemoryStore
+from llm_router.journal.ledger import Ledger, LedgerOptions
+from llm_router.state.opening import make_store
+from llm_router.state.port import StateStore
 
 _GRACE = 30  # seconds for what is in flight when the gateway is asked to stop
 
@@ -85,37 +86,59 @@ async def serve(environ: Mapping[str, str]) -> None:
     """Serve until the supervisor says drain, hangs up, or a signal comes."""
     listeners = inherited_sockets(environ["LLM_ROUTER_LISTEN_FDS"])
     channel = socket.socket(fileno=int(environ["LLM_ROUTER_CONTROL_FD"]))
-    translator = listeners.get("translator")
     home = Home(Path(environ["LLM_ROUTER_HOME"]))
-    state = GatewayState()
-    client = UpstreamClient()
-    ledger = Ledger(home.ledger)
-    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=time.time)
-    store = MemoryStore(Keeper(home, on_event=recorder.state_event))
-    port = translator.getsockname()[1] if translator is not None else None
-    app = Gateway(state, client, store, recorder, port)
-    server = server_for(app)
-
-    def drain() -> None:
-        server.should_exit = True
-
-    handlers = Handlers(drain, app.desk.perform, recorder.configured)
-    control = ControlChannel(state, home, environ, handlers)
-    server.on_started = control.announce_ready
+    state, drained = GatewayState(), asyncio.Event()
+    control = ControlChannel(state, home, environ, drain=drained.set)
     listening = asyncio.create_task(control.serve(channel), name="supervisor-channel")
-    await control.configured.wait()
+    try:
+        if (snapshot := await control.first_snapshot()) is None:
+            return
+        async with _records(snapshot, home, environ) as (recorder, store):
+            client = UpstreamClient()
+            translator = listeners.get("translator")
+            port = translator.getsockname()[1] if translator is not None else None
+            app = Gateway(state, client, store, recorder, port)
+            control.attach(app.desk, recorder.configured)
+            await _run(app, control, list(listeners.values()), drained)
+            await client.close()
+    finally:
+        listening.cancel()
+
+
+@asynccontextmanager
+async def _records(
+    snapshot: Snapshot, home: Home, environ: Mapping[str, str]
+) -> AsyncIterator[tuple[Recorder, StateStore]]:
+    """What outlives a request: ledger, events, and the state that limits and health are kept in."""
+    ledger = Ledger(home.ledger, LedgerOptions(retention_days=snapshot.plan.ledger_days))
     ledger.open()
+    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=time.time)
+    recorder.configured(snapshot)
+    store = make_store(snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event)
     await store.open()
+    try:
+        yield recorder, store
+    finally:
+        await store.close()
+        ledger.close()
+
+
+async def _run(app: Gateway, control: ControlChannel, doors: list[socket.socket], drained: asyncio.Event) -> None:
+    server = server_for(app)
+    server.on_started = control.announce_ready
+    draining = asyncio.create_task(_drain(server, drained), name="drain")
     # What is there now stays: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     try:
-        await server.serve(sockets=list(listeners.values()))
+        await server.serve(sockets=doors)
     finally:
-        listening.cancel()
-        await client.close()
-        await store.close()
-        ledger.close()
+        draining.cancel()
+
+
+async def _drain(server: AnnouncingServer, drained: asyncio.Event) -> None:
+    await drained.wait()
+    server.should_exit = True
 
 
 def main() -> int:

@@ -36,7 +36,7 @@ class Recorder:
             self.prices = with_own(shipped_prices(), snapshot.plan.prices)
         except PriceTableBroken as error:
             self.prices = NO_PRICES
-            self.event("prices_broken", None, result="failed", detail=error.message)
+            self.event("prices_broken", None, result="failed", fields={"detail": error.message})
 
     def state_event(self, name: str, detail: str) -> None:
         """Shared state was lost, or is back."""
@@ -46,16 +46,7 @@ class Recorder:
         """Seconds since 1970."""
         return self._wall()
 
-    def event(
-        self,
-        name: str,
-        story: Story | None,
-        *,
-        result: str,
-        provider: str = "",
-        detail: str = "",
-        fields: Fields = _NONE,
-    ) -> None:
+    def event(self, name: str, story: Story | None, *, result: str, provider: str = "", fields: Fields = _NONE) -> None:
         """One event; of a request, with its trace id."""
         ids: dict[str, Any] = {"traceId": story.request_id, **fields} if story is not None else dict(fields)
         self._events.write(name, result=result, service="gateway", profile=self.profile, provider=provider, **ids)

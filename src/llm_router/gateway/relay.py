@@ -44,6 +44,7 @@ class Relay:
                 admitted = await self._guard.admit(run.exchange, story, run.asked, run.call)
                 if admitted is None:
                     return
+                run.admitted = admitted
                 try:
                     await self._answer(run)
                 finally:
@@ -51,6 +52,8 @@ class Relay:
         except ClientGone:
             self._recorder.conclude(story, CLIENT_LEFT, None, "CANCELED")
         finally:
+            # Whatever went wrong: each request has its row.
+            self._recorder.conclude(story, 500, None, "INTERNAL")
             self._hops.forget(story.request_id)
             run.keep(None)
 
@@ -83,6 +86,7 @@ class Relay:
         self._recorder.begin(story, candidate.upstream)
         self._announce_move(run, way, options)
         story.candidate, story.lane, story.billing, story.kind = candidate, way.lane, upstream.billing, upstream.kind
+        story.base_url = upstream.base_url
         _describe(run, way)
         began = time.perf_counter()
         try:
@@ -121,12 +125,17 @@ class Relay:
         story, candidate, plan = run.story, way.candidate, run.snapshot.plan
         story.first_byte = time.perf_counter()
         story.tried(candidate, Outcome.SUCCESS, "", opened.status, seconds)
-        await self._selector.succeeded(candidate, story, seconds)
+        # A stream has succeeded when it has ended; only a probe opens the account to others as soon as it is answered.
+        is_early = opened.whole or way.availability is Availability.PROBE
+        if is_early:
+            await self._selector.succeeded(candidate, story, seconds)
         if len(options.choices) > 1 and options.bound != candidate:
             await self._selector.bind(plan, story.session, candidate)
-        await Delivery(run.exchange, run.call, story, self._recorder, self._hops).send(opened)
+        await Delivery(run, self._recorder, self._hops, self._guard).send(opened)
         if story.outcome is Outcome.OUTAGE:
-            await self._selector.failed(plan, candidate, story, Outcome.OUTAGE, None)
+            await self._selector.failed(plan, candidate, story, Outcome.OUTAGE, None, code=story.code)
+        elif not is_early:
+            await self._selector.succeeded(candidate, story, seconds)
 
     async def _refuse(self, run: Run, opened: Opened | None, verdict: Verdict) -> None:
         """Give a caller's own fault back, in the upstream's words where the client reads its format."""
@@ -145,7 +154,8 @@ class Relay:
         run.story.tried(way.candidate, verdict.outcome, verdict.reason, verdict.status, seconds)
         if verdict.counts:
             plan = run.snapshot.plan
-            await self._selector.failed(plan, way.candidate, run.story, verdict.outcome, verdict.wait)
+            code = verdicts.ledger_code(verdict.failure)
+            await self._selector.failed(plan, way.candidate, run.story, verdict.outcome, verdict.wait, code=code)
         elif way.availability is Availability.PROBE:
             await self._selector.abandoned(way.candidate)
 

@@ -10,6 +10,7 @@ from llm_router.gateway.state import Snapshot
 from llm_router.gateway.story import Story
 from llm_router.gateway.verdicts import Verdict
 from llm_router.routing.plan import Candidate
+from llm_router.state.port import Admitted
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Run:
     failed: dict[Candidate, Verdict] = field(default_factory=dict)
     kept: Opened | None = None  # an upstream's own error answer, returned when there was nobody else to ask
     last: Way | None = None  # the way that failed last
+    admitted: Admitted | None = None  # its place, once it has one
 
     def keep(self, answer: Opened | None) -> None:
         """Hold on to an error answer instead of the one held before."""

@@ -139,6 +139,7 @@ class Selector:
             return True
         claimed = await self._store.claim(str(way.candidate), health_policy(plan))
         if claimed is Availability.PROBE:
+            self._recorder.begin(story, way.candidate.upstream)
             self._recorder.event(
                 "ai_provider_half_open_probe",
                 story,
@@ -164,14 +165,14 @@ class Selector:
             self.announce(candidate, story, changed.before, changed.after)
 
     async def failed(
-        self, plan: Plan, candidate: Candidate, story: Story, outcome: Outcome, wait: float | None
+        self, plan: Plan, candidate: Candidate, story: Story, outcome: Outcome, wait: float | None, *, code: str = ""
     ) -> Health:
-        """It failed in a way that counts against it; returns its health afterwards."""
+        """It failed in a way that counts against it, told to clients as `code`; returns its health afterwards."""
         now, policy = self._store.now(), health_policy(plan)
         changed = await self._store.change_health(
             str(candidate), lambda held: machine.failed(held, outcome, now, policy, wait=wait)
         )
-        self.announce(candidate, story, changed.before, changed.after)
+        self.announce(candidate, story, changed.before, changed.after, code=code)
         return changed.after
 
     async def abandoned(self, candidate: Candidate) -> None:
@@ -184,8 +185,10 @@ class Selector:
         if session and plan.policy.affinity:
             await self._store.bind(session, str(candidate))
 
-    def announce(self, candidate: Candidate, story: Story | None, before: Health, after: Health) -> None:
-        """Tell of a change of state: every one as `account_health`, and the audit trail's own two."""
+    def announce(
+        self, candidate: Candidate, story: Story | None, before: Health, after: Health, *, code: str = ""
+    ) -> None:
+        """Tell of a change of state: every one as `account_health`, and those of a request in the audit trail too."""
         change = machine.transition(before, after)
         if change is None:
             return
@@ -197,21 +200,18 @@ class Selector:
             provider=candidate.upstream,
             fields={"before": change.before.value, **where},
         )
+        if story is None:
+            return
+        fields: dict[str, str | int] = {"model": candidate.model, "baseUrl": story.base_url}
         if change.after is State.DEGRADED:
+            fields |= {"failures": after.failures, "reason": code or change.reason}
             self._recorder.event(
-                "ai_provider_degraded",
-                story,
-                result="degraded",
-                provider=candidate.upstream,
-                fields={"failures": after.failures, **where},
+                "ai_provider_degraded", story, result="degraded", provider=candidate.upstream, fields=fields
             )
         if change.after is State.HEALTHY:
+            fields |= {"fromHalfOpen": change.before is State.HALF_OPEN, "reason": change.reason}
             self._recorder.event(
-                "ai_provider_recovered",
-                story,
-                result="recovered",
-                provider=candidate.upstream,
-                fields={"fromHalfOpen": change.before is State.HALF_OPEN, **where},
+                "ai_provider_recovered", story, result="recovered", provider=candidate.upstream, fields=fields
             )
 
 

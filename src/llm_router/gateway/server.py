@@ -66,7 +66,7 @@ class Gateway:
         selector = Selector(store, recorder)
         self._relay = Relay(Caller(state, client, hops, recorder), hops, Guard(store, recorder), selector, recorder)
         self._doors = Doors(state, client, hops)
-        self.desk = Desk(state, store, selector, recorder)
+        self.desk = Desk(state, store, selector)
         self._translator_port = translator_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,6 +1,6 @@
 """The story of one client request, written down as it goes and turned into its one row of the ledger."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from llm_router.journal.ledger_row import Attempt, LedgerRow
 from llm_router.providers.prices import Cost
@@ -34,6 +34,7 @@ class Story:
     lane: Lane | None = None
     billing: Billing = Billing.METERED
     kind: str = ""  # the provider kind of the candidate
+    base_url: str = ""  # the candidate's, as it is configured
     announced: bool = False
     concluded: bool = False
     status: int = 0
@@ -44,6 +45,11 @@ class Story:
     def tried(self, candidate: Candidate, outcome: Outcome, reason: str, status: int | None, seconds: float) -> None:
         """One candidate was asked."""
         self.attempts.append(Attempt(str(candidate), outcome.value, reason, status, seconds * 1000))
+
+    def broke(self, reason: str) -> None:
+        """The answer that had begun did not come to its end."""
+        if self.attempts:
+            self.attempts[-1] = replace(self.attempts[-1], outcome=Outcome.OUTAGE.value, reason=reason)
 
     def row(self, now: float, cost: Cost | None) -> LedgerRow:
         """The row; `now` is by `time.perf_counter`."""

@@ -171,6 +171,9 @@ class Service:
     depends_on: tuple[str, ...] = ()
 
 
+_IN_MEMORY = SharedState()
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One profile, compiled. Equal plans behave equally."""
@@ -182,10 +185,8 @@ class Plan:
     models: tuple[Model, ...]
     policy: Policy = Policy()
     services: tuple[Service, ...] = ()
-    prices: Mapping[str, Mapping[str, float]] = field(
-        default_factory=dict
-    )  # dollars per million tokens, the user's own
-    state: SharedState = SharedState()
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # dollars per million tokens
+    state: SharedState = _IN_MEMORY
     ledger_days: int = 0  # 0 keeps every row
 
     def candidates(self, asked: str) -> tuple[Candidate, ...]:
