@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from llm_router.gateway.desk import OPERATIONS, Desk, UnknownAccount
+from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.settle import settle, translator_from
 from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.home import Home
@@ -30,7 +31,7 @@ class ControlChannel:
         self._environ = environ
         self._drain = drain
         self._desk: Desk | None = None
-        self._on_configured: Callable[[Snapshot], None] | None = None
+        self._recorder: Recorder | None = None
         self._writer: asyncio.StreamWriter | None = None
         self.configured = asyncio.Event()
 
@@ -46,9 +47,9 @@ class ControlChannel:
             self.configured.set()
             self._drain()
 
-    def attach(self, desk: Desk, on_configured: Callable[[Snapshot], None]) -> None:
+    def attach(self, desk: Desk, recorder: Recorder) -> None:
         """The gateway is about to serve: it can be asked, and wants to hear of every further plan."""
-        self._desk, self._on_configured = desk, on_configured
+        self._desk, self._recorder = desk, recorder
 
     async def first_snapshot(self) -> Snapshot | None:
         """The first plan that the supervisor sends; None when it hangs up before."""
@@ -83,7 +84,7 @@ class ControlChannel:
             case "configure":
                 return await self._configure(message)
             case "stats":
-                return {"in_flight": self._state.in_flight, "translators": self._state.translators_in_flight()}
+                return self._stats()
             case "drain":
                 self._drain()
                 return {}
@@ -92,6 +93,14 @@ class ControlChannel:
             case op if op in OPERATIONS:
                 return await self._ask_desk(message)
         raise ValueError(message["op"])
+
+    def _stats(self) -> Reply:
+        problems = self._recorder.problems() if self._recorder is not None else []
+        return {
+            "in_flight": self._state.in_flight,
+            "translators": self._state.translators_in_flight(),
+            "problems": [problem.as_json() for problem in problems],
+        }
 
     async def _ask_desk(self, message: Mapping[str, Any]) -> Reply:
         if self._desk is None:
@@ -104,7 +113,7 @@ class ControlChannel:
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
-        if self._on_configured is not None:
-            self._on_configured(snapshot)
+        if self._recorder is not None:
+            self._recorder.configured(snapshot)
         self.configured.set()
         return {"problems": [problem.as_json() for problem in snapshot.problems]}

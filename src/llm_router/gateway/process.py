@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,9 +24,11 @@ from llm_router.gateway.upstream import UpstreamClient
 from llm_router.home import Home
 from llm_router.journal.events import EventLog
 from llm_router.journal.ledger import Ledger, LedgerOptions
+from llm_router.state.memory_limits import REAL_CLOCKS, Clocks
 from llm_router.state.opening import make_store
 from llm_router.state.port import StateStore
 
+TEST_CLOCK = "LLM_ROUTER_TEST_CLOCK"
 _GRACE = 30  # seconds for what is in flight when the gateway is asked to stop
 
 
@@ -98,7 +99,7 @@ async def serve(environ: Mapping[str, str]) -> None:
             translator = listeners.get("translator")
             port = translator.getsockname()[1] if translator is not None else None
             app = Gateway(state, client, store, recorder, port)
-            control.attach(app.desk, recorder.configured)
+            control.attach(app.desk, recorder)
             await _run(app, control, list(listeners.values()), drained)
             await client.close()
     finally:
@@ -110,17 +111,29 @@ async def _records(
     snapshot: Snapshot, home: Home, environ: Mapping[str, str]
 ) -> AsyncIterator[tuple[Recorder, StateStore]]:
     """What outlives a request: ledger, events, and the state that limits and health are kept in."""
-    ledger = Ledger(home.ledger, LedgerOptions(retention_days=snapshot.plan.ledger_days))
+    clocks = _clocks(environ)
+    ledger = Ledger(home.ledger, LedgerOptions(retention_days=snapshot.plan.ledger_days, wall=clocks.wall))
     ledger.open()
-    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=time.time)
+    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=clocks.wall)
     recorder.configured(snapshot)
-    store = make_store(snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event)
+    store = make_store(
+        snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event, clocks=clocks
+    )
     await store.open()
     try:
         yield recorder, store
     finally:
         await store.close()
         ledger.close()
+
+
+def _clocks(environ: Mapping[str, str]) -> Clocks:
+    """The machine's clocks; those of a test, which can let minutes pass, in a gateway that a test launched."""
+    if TEST_CLOCK not in environ:
+        return REAL_CLOCKS
+    from llm_router.testing.clock import MovedClock
+
+    return MovedClock(Path(environ[TEST_CLOCK])).clocks()
 
 
 async def _run(app: Gateway, control: ControlChannel, doors: list[socket.socket], drained: asyncio.Event) -> None:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from llm_router.gateway.metrics import Metrics
-from llm_router.gateway.state import Snapshot
+from llm_router.gateway.state import Problem, Snapshot
 from llm_router.gateway.story import Story
 from llm_router.journal.events import EventLog
 from llm_router.journal.ledger import Ledger
@@ -40,7 +40,22 @@ class Recorder:
 
     def state_event(self, name: str, detail: str) -> None:
         """Shared state was lost, or is back."""
+        self._state_trouble = "" if name == "state_recovered" else detail
         self._events.write(name, result="reported", service="gateway", profile=self.profile, detail=detail)
+
+    def problems(self) -> list[Problem]:
+        """What was not written down as it should be, for `router health`; requests are served all the same."""
+        found = []
+        if (trouble := self._ledger.problem()) is not None:
+            hint = "Make room on the disk, or end the program that holds the file; what waits is written by itself"
+            found.append(Problem("ledger.trouble", trouble, hint))
+        if self._events.lost:
+            found.append(Problem("events.lost", f"{self._events.lost} events could not be written", ""))
+        if self._prices_broken:
+            found.append(Problem("prices.broken", self._prices_broken, "Run `router config validate`"))
+        if self._state_trouble:
+            found.append(Problem("state.trouble", self._state_trouble, ""))
+        return found
 
     def now(self) -> float:
         """Seconds since 1970."""

@@ -65,7 +65,7 @@ class Gateway:
         self._recorder = recorder
         selector = Selector(store, recorder)
         self._relay = Relay(Caller(state, client, hops, recorder), hops, Guard(store, recorder), selector, recorder)
-        self._doors = Doors(state, client, hops)
+        self._doors = Doors(state, client, hops, recorder.now)
         self.desk = Desk(state, store, selector)
         self._translator_port = translator_port
 

@@ -156,7 +156,7 @@ def test_a_profile_is_laid_over_the_one_that_ships(tmp_path):
         (
             MINIMAL + "'[key]': 1\n",
             "router.yaml:2: [key]: there is no such key; known here: config_version, gateway, litellm, services, "
-            "providers, models, profiles, profile",
+            "providers, models, profiles, profile, prices, ledger, state, state_password, state_prefix",
         ),
         (
             MINIMAL + "models:\n  a b: sandbox/x\n",
