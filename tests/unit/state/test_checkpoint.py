@@ -45,7 +45,7 @@ async def kill(store):
     """The process ends without a word: its task is gone and nothing more is written."""
     store._keeper._task.cancel()
     await asyncio.wait([store._keeper._task])
-    store._keeper._close_journal()
+    store._keeper._release()
 
 
 async def used(store):
@@ -215,3 +215,24 @@ async def test_a_checkpoint_of_many_sessions_lets_others_run(home):
     assert len(held["sessions"]) == 20_000
     assert held["sessions"][0][:2] == [f"app/{0:032x}", 5]
     await store.close()
+
+
+async def test_an_old_gateway_that_still_finishes_its_requests(home):
+    """Two at a time keep journals apart, and only the older writes checkpoints, until it is gone."""
+    old = await opened(home)
+    held = await old.admit(ASK)
+    assert isinstance(held, Admitted)
+    new = await opened(home)
+    other = await new.admit(replace(ASK, session="s2"))
+    assert isinstance(other, Admitted)
+
+    assert not await new._keeper.checkpoint()
+    await old.finish(held, 300)
+    await old.close()
+    await new.finish(other, 50)
+    assert await new._keeper.checkpoint()
+    await kill(new)
+
+    last = await opened(home)
+    assert [await last.session_use("app", name) for name in ("s1", "s2")] == [SessionUse(300, 0), SessionUse(50, 0)]
+    await last.close()
