@@ -96,6 +96,7 @@ class Keeper:
         self._journal = -1
         self._lock = -1
         self._dirty = False
+        self._torn = False  # whether the last line may have been cut by a full disk
         self._reported = False
         self._task: asyncio.Task[None] | None = None
         self._source = Source()
@@ -146,9 +147,11 @@ class Keeper:
         self._dirty = True
         if self._journal < 0:
             return
+        text = f"\n{line}".encode() if self._torn else line.encode()
         try:
-            os.write(self._journal, line.encode())
+            self._torn = os.write(self._journal, text) < len(text)
         except OSError as error:
+            self._torn = True
             self._report(error)
 
     def _open_journal(self) -> None:

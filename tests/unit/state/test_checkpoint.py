@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 from dataclasses import replace
 
@@ -159,6 +160,30 @@ async def test_a_folder_that_cannot_be_written_is_said_once(home):
 
     assert [event for event, _ in events] == ["state_not_kept"]
     await store.close()
+
+
+async def test_a_full_disk_under_the_journal(home):
+    """Requests are served, it is said once, and what is written after there is room again can be read."""
+    events = Events()
+    store = await opened(home, events=events)
+    journal, store._keeper._journal = store._keeper._journal, os.open("/dev/full", os.O_WRONLY)
+    for _ in range(2):
+        found = await store.admit(ASK)
+        assert isinstance(found, Admitted)
+        await store.finish(found, 300)
+    assert [event for event, _ in events] == ["state_not_kept"]
+
+    os.close(store._keeper._journal)
+    store._keeper._journal = journal
+    os.write(journal, b'c 300 "ap')
+    found = await store.admit(ASK)
+    assert isinstance(found, Admitted)
+    await store.finish(found, 100)
+    await kill(store)
+
+    second = await opened(home)
+    assert await second.session_use("app", "s1") == SessionUse(700, 0)
+    await second.close()
 
 
 @pytest.mark.parametrize("jump", [-(10**8), 0])
