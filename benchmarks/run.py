@@ -127,6 +127,7 @@ def main() -> int:
         held = start_all(stack, list(arguments.subjects), arguments.home, notes)
         facts = about(held, arguments, notes, load)
         rounds = run_rounds(arguments, held, scale)
+    facts["load_average_after"] = round(os.getloadavg()[0], 2)
     result = {"about": facts, "medians": report.medians(rounds), "rounds": rounds}
     page = report.markdown(result)
     for path, text in ((arguments.json, json.dumps(result, indent=1)), (arguments.markdown, page)):

@@ -17,13 +17,14 @@ import llm_router
 from llm_router.cli.commands_table import COMMANDS
 from llm_router.cli.main import app
 from llm_router.errors import Exit, RemoteError, RouterError
+from llm_router.routing import limits
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
 SOURCE = ROOT / "src" / "llm_router"
 GENERATED = "<!-- Written by scripts/generate_reference.py. Change the code, then run it again. -->\n"
 NOT_RUN = ("llm_router.testing",)
-EVENT_WRITERS = {"announce", "event", "write", "Announce"}
+EVENT_WRITERS = {"announce", "event", "write", "Announce", "_on_event", "_applied"}
 
 
 def pages() -> dict[str, str]:
@@ -92,6 +93,8 @@ def client_failures() -> list[tuple[str, str]]:
             )
             if isinstance(status, int) and isinstance(code, str):
                 found.setdefault(code, set()).add(status)
+    for status, code, *_ in limits.ANSWERS.values():
+        found.setdefault(code, set()).add(status)
     return sorted((code, ", ".join(map(str, sorted(statuses)))) for code, statuses in found.items())
 
 

@@ -62,7 +62,11 @@ make_venv() {
         "Or name one: PYTHON=/path/to/python3.12 $0"
     say "Python    $python"
     if "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
-        "$python" -m venv --clear .venv
+        # As `-m venv --clear .venv`, but Ctrl-C ends it without a traceback.
+        "$python" -c 'import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+sys.argv = ["venv", "--clear", ".venv"]
+runpy.run_module("venv", run_name="__main__")'
     elif "$python" -m pip --version >/dev/null 2>&1; then
         "$python" -m venv --clear --without-pip .venv
     elif command -v uv >/dev/null 2>&1; then

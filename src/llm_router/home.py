@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,14 +157,14 @@ def close_folder(folder: Path) -> bool:
     return True
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Replace `path` with `content` as a whole: a reader sees the old file or the new one. Raises HomeError."""
+def write_private(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Replace `path` with `content` or its pieces as a whole: readers see the old file or the new. Raises HomeError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, FILE_MODE)
         with open(descriptor, "wb") as file:
             os.fchmod(descriptor, FILE_MODE)
-            file.write(content)
+            file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(descriptor)
         temporary.replace(path)

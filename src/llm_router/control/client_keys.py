@@ -60,19 +60,19 @@ def one_key(home: Home, name: str, environ: Mapping[str, str]) -> ClientKey:
 def create(home: Home, name: str, wanted: Wanted, *, apply: Apply = tell_gateway) -> KeyChange:
     """Make a key. Raises as `client_keys.create_key`."""
     key, secret = client_keys.create_key(home, name, wanted)
-    return _applied(home, KeyChange(name, secret, key), "client_key_created", apply)
+    return _applied("client_key_created", home, KeyChange(name, secret, key), apply)
 
 
 def revoke(home: Home, name: str, *, apply: Apply = tell_gateway) -> KeyChange:
     """Forget a key. Raises as `client_keys.revoke_key`."""
     client_keys.revoke_key(home, name)
-    return _applied(home, KeyChange(name), "client_key_revoked", apply)
+    return _applied("client_key_revoked", home, KeyChange(name), apply)
 
 
 def rotate(home: Home, name: str, grace: str, *, apply: Apply = tell_gateway) -> KeyChange:
     """Put a new key in a key's place. Raises as `client_keys.rotate_key`."""
     secret = client_keys.rotate_key(home, name, grace=seconds(grace))
-    return _applied(home, KeyChange(name, secret), "client_key_rotated", apply)
+    return _applied("client_key_rotated", home, KeyChange(name, secret), apply)
 
 
 def seconds(text: str) -> float:
@@ -85,7 +85,7 @@ def seconds(text: str) -> float:
     return float(int(found[1]) * _SECONDS[found[2]])
 
 
-def _applied(home: Home, change: KeyChange, event: str, apply: Apply) -> KeyChange:
+def _applied(event: str, home: Home, change: KeyChange, apply: Apply) -> KeyChange:
     problem = ""
     try:
         apply(home)

@@ -132,11 +132,11 @@ def _check(reply: httpx.Response) -> None:
     translator = "(LiteLLM)" in message
     raise AskFailed(
         message or f"The gateway answered {reply.status_code}",
-        hints=["Run `router health litellm`"] if translator else _hints(code, account),
+        hints=["Run `router health litellm`"] if translator else _hints(code, account, message),
     )
 
 
-def _hints(code: str, account: str) -> Sequence[str]:
+def _hints(code: str, account: str, message: str) -> Sequence[str]:
     """What to run after a refusal. The gateway itself is well when it says who refused."""
     if code == "upstream_auth_failed":
         store = f"Store the right key with `router secret set {account or 'NAME'}`"
@@ -146,8 +146,9 @@ def _hints(code: str, account: str) -> Sequence[str]:
     if code == "timeout":
         return ["Give it longer: `router config explain gateway.timeouts` says where"]
     if code == "provider_unavailable" and account:
-        address = f"Look at its address: `router config explain providers.{account}`"
-        return ["Run `router health gateway`, which names the keys that are missing", address]
+        if message.startswith("the key of"):
+            return ["Run `router health gateway`, which says what is wrong with the key"]
+        return [f"Look at its address: `router config explain providers.{account}`"]
     return ["Run `router models`"] if account or code == "model_not_found" else ["Run `router health`"]
 
 

@@ -114,7 +114,7 @@ class Refused:
 
     def failure(self, wire: Wire, now: float) -> Failure:
         """The answer in a client's own wire; `now` is seconds since the epoch, for the form that names a moment."""
-        status, code, openai, anthropic = _ANSWERS[self.limit]
+        status, code, openai, anthropic = ANSWERS[self.limit]
         return Failure(
             status,
             code,
@@ -135,7 +135,7 @@ class Refused:
 
 
 # limit -> status, the wires' own code, OpenAI's type, Anthropic's type
-_ANSWERS: Mapping[Limit, tuple[int, str, str, str]] = {
+ANSWERS: Mapping[Limit, tuple[int, str, str, str]] = {
     Limit.MESSAGES: (409, "conversation_too_long", "invalid_request_error", "invalid_request_error"),
     Limit.BUDGET: (429, "session_token_budget_exceeded", "insufficient_quota", "rate_limit_error"),
     Limit.RATE: (429, "rate_limit_exceeded", "rate_limit_error", "rate_limit_error"),

@@ -7,34 +7,50 @@
 
 The journal makes a kill harmless: what the kernel has been given outlives the process. Its lines hold totals, not
 differences, so reading one twice changes nothing. A checkpoint is encoded in small slices between requests and written
-by a thread; it is due after a few seconds, and never takes more than a twentieth of the time.
+by a thread; one is due after some seconds, and never takes more than a fiftieth of the time.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from llm_router.home import FILE_MODE, Home, HomeError, write_private
 from llm_router.routing.health import Health, State
 from llm_router.state.port import OnEvent, no_event
+from llm_router.state.roll import Roll
 
 CHECKPOINT_SCHEMA = 1
-INTERVAL = 5.0  # seconds between two checkpoints, when anything changed
-_SHARE = 20  # at least so many times the last checkpoint's own duration lies between two
-_SLICE = 256  # rows encoded before others may run
+INTERVAL = 10.0  # seconds between two checkpoints, when anything changed
+_SHARE = 50  # at least so many times the last checkpoint's own duration lies between two
 _JOURNAL = re.compile(r"gateway-state\.(\d+)\.journal")
+
+
+class Charged(Protocol):
+    """What is kept of a session: its total, and when it was last used by a clock that never jumps."""
+
+    charged: int
+    used_at: float
+
+
+@dataclass(slots=True, eq=False)
+class Binding:
+    """What is kept of a binding: the candidate, and when it was last used."""
+
+    name: str
+    used_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The state at one moment. `rates` are moments since the epoch; `idle` is seconds, not counting time not running.
+    """What was left: `rates` are moments since the epoch, idle times are seconds, not counting time not running.
 
     Rows of `sessions` are (label, charged, idle), of `bindings` (session, candidate, idle).
     """
@@ -42,15 +58,34 @@ class Kept:
     rates: dict[str, list[float]] = field(default_factory=dict)
     health: dict[str, Health] = field(default_factory=dict)
     turns: dict[str, int] = field(default_factory=dict)
-    sessions: Iterable[tuple[str, int, float]] = ()
-    bindings: Iterable[tuple[str, str, float]] = ()
+    sessions: Sequence[tuple[str, int, float]] = ()
+    bindings: Sequence[tuple[str, str, float]] = ()
 
 
-type Source = Callable[[], Kept]
+def _nothing(kept: Kept) -> None:
+    """Adopt nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is to be kept: `small` gives all but sessions and bindings at one moment, the rolls are read in slices.
+
+    `adopt` is told what an older gateway left that ended after this one had begun.
+    """
+
+    small: Callable[[], Kept] = Kept
+    adopt: Callable[[Kept], None] = _nothing
+    steady: Callable[[], float] = time.monotonic
+    sessions: Roll[Charged] = field(default_factory=Roll)
+    bindings: Roll[Binding] = field(default_factory=Roll)
 
 
 class Keeper:
-    """Writes one gateway's state, and reads what the last one wrote. One process at a time may hold a folder's."""
+    """Writes one gateway's state, and reads what the last one wrote.
+
+    While an old gateway finishes what it has in flight, the new one only keeps a journal of its own: checkpoints are
+    written by the one process that holds the lock.
+    """
 
     def __init__(self, home: Home, *, on_event: OnEvent = no_event, interval: float = INTERVAL) -> None:
         self._folder = home.runtime
@@ -59,21 +94,24 @@ class Keeper:
         self._interval = interval
         self._number = 0
         self._journal = -1
+        self._lock = -1
         self._dirty = False
+        self._torn = False  # whether the last line may have been cut by a full disk
         self._reported = False
         self._task: asyncio.Task[None] | None = None
-        self._source: Source = Kept
+        self._source = Source()
 
     def load(self) -> Kept:
         """What the last process left; a damaged checkpoint is moved aside, and what the journals hold is kept."""
         kept, first = self._read_checkpoint()
         journals = self._journals()
-        self._number = max([first, *journals])
+        self._number = max([self._number, first, *journals])
         return _replayed(kept, (path for number, path in sorted(journals.items()) if number >= first))
 
     def start(self, source: Source) -> None:
-        """Begin to write: `source` gives the state whenever a checkpoint is due."""
+        """Begin to write what `source` gives."""
         self._source = source
+        self._owns()
         self._open_journal()
         self._task = asyncio.create_task(self._run(), name="state-checkpoint")
 
@@ -85,7 +123,7 @@ class Keeper:
                 await self._task
             self._task = None
             await self.checkpoint()
-        self._close_journal()
+        self._release()
 
     # ── the journal: called for every request, so nothing here waits or raises
 
@@ -109,21 +147,26 @@ class Keeper:
         self._dirty = True
         if self._journal < 0:
             return
+        text = f"\n{line}".encode() if self._torn else line.encode()
         try:
-            os.write(self._journal, line.encode())
+            self._torn = os.write(self._journal, text) < len(text)
         except OSError as error:
+            self._torn = True
             self._report(error)
 
     def _open_journal(self) -> None:
         self._close_journal()
-        self._number += 1
-        path = self._folder / f"gateway-state.{self._number}.journal"
-        try:
-            self._journal = os.open(
-                path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE
-            )
-        except OSError as error:
-            self._report(error)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        while self._journal < 0:
+            self._number += 1
+            path = self._folder / f"gateway-state.{self._number}.journal"
+            try:
+                self._journal = os.open(path, flags, FILE_MODE)
+            except FileExistsError:
+                continue  # another gateway's
+            except OSError as error:
+                self._report(error)
+                return
 
     def _close_journal(self) -> None:
         if self._journal >= 0:
@@ -144,12 +187,16 @@ class Keeper:
 
     async def checkpoint(self) -> bool:
         """Write everything; False when it could not be written, and the journals stay."""
+        if self._lock < 0:
+            if not self._owns():
+                return False
+            self._source.adopt(self.load())
         self._dirty = False
         self._open_journal()
-        number, kept = self._number, self._source()
-        slices = [part async for part in _encoded(kept, number)]
+        number = self._number
+        pieces = [piece async for piece in _encoded(self._source, number)]
         try:
-            await asyncio.to_thread(write_private, self._path, b"".join(slices))
+            await asyncio.to_thread(write_private, self._path, pieces)
         except HomeError as error:
             self._report(error)
             return False
@@ -158,6 +205,30 @@ class Keeper:
             if older < number:
                 path.unlink(missing_ok=True)
         return True
+
+    def _owns(self) -> bool:
+        """Whether this process holds the lock; it tries to get it if not."""
+        if self._lock >= 0:
+            return True
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self._folder / "gateway-state.lock", flags, FILE_MODE)
+        except OSError as error:
+            self._report(error)
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def _release(self) -> None:
+        self._close_journal()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _report(self, error: Exception) -> None:
         """Say once that state is not kept; requests are served all the same."""
@@ -182,36 +253,35 @@ class Keeper:
             return Kept(), 0
 
 
-async def _encoded(kept: Kept, number: int) -> AsyncIterator[bytes]:
+async def _encoded(source: Source, number: int) -> AsyncIterator[bytes]:
     """The text of a checkpoint, in pieces, with a chance for others to run after each."""
+    small, now = source.small(), source.steady()
     head = {
         "schema": CHECKPOINT_SCHEMA,
         "journal": number,
-        "rates": kept.rates,
-        "health": {name: asdict(health) for name, health in kept.health.items()},
-        "turns": kept.turns,
+        "rates": small.rates,
+        "health": {name: asdict(health) for name, health in small.health.items()},
+        "turns": small.turns,
     }
     yield json.dumps(head).encode()[:-1]
-    for name, rows in (("sessions", kept.sessions), ("bindings", kept.bindings)):
-        yield f', "{name}": ['.encode()
-        mark = ""
-        for some in _sliced(rows):
-            yield (mark + json.dumps(some)[1:-1]).encode()
+    mark = ', "sessions": ['
+    with source.sessions.reading() as slices:
+        for some in slices:
+            yield _joined(mark, [(label, held.charged, round(now - held.used_at, 3)) for label, held in some])
             mark = ", "
             await asyncio.sleep(0)
-        yield b"]"
-    yield b"}\n"
+    yield (b"]" if mark == ", " else mark.encode() + b"]")
+    mark = ', "bindings": ['
+    with source.bindings.reading() as others:
+        for bound in others:
+            yield _joined(mark, [(session, held.name, round(now - held.used_at, 3)) for session, held in bound])
+            mark = ", "
+            await asyncio.sleep(0)
+    yield (b"]}\n" if mark == ", " else mark.encode() + b"]}\n")
 
 
-def _sliced(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    some: list[tuple[Any, ...]] = []
-    for row in rows:
-        some.append(row)
-        if len(some) == _SLICE:
-            yield some
-            some = []
-    if some:
-        yield some
+def _joined(mark: str, rows: Sequence[tuple[object, ...]]) -> bytes:
+    return (mark + json.dumps(rows)[1:-1]).encode()
 
 
 def _decoded(held: dict[str, Any]) -> tuple[Kept, int]:

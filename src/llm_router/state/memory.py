@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from llm_router.routing.health import HEALTHY, Availability, Health, HealthPolicy, availability, begin_probe
 from llm_router.routing.limits import WINDOW
-from llm_router.state.checkpoint import Keeper, Kept
+from llm_router.state.checkpoint import Binding, Keeper, Kept, Source
 from llm_router.state.memory_limits import DEFAULT_BOUNDS, REAL_CLOCKS, Bounds, Clocks, KeyState, MemoryLimits, Session
 from llm_router.state.port import HealthChange, HealthChanged, is_forgettable
+from llm_router.state.roll import Roll
 
 MOST_NAMES = 10_000  # candidates and models: a glob lets clients make up names
 
@@ -22,7 +23,8 @@ class MemoryStore(MemoryLimits):
         self, keeper: Keeper | None = None, *, clocks: Clocks = REAL_CLOCKS, bounds: Bounds = DEFAULT_BOUNDS
     ) -> None:
         super().__init__(keeper, clocks, bounds)
-        self._bindings: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._bindings: OrderedDict[str, Binding] = OrderedDict()
+        self._bound: Roll[Binding] = Roll()
         self._health: dict[str, Health] = {}
         self._turns: dict[str, int] = {}
 
@@ -30,7 +32,7 @@ class MemoryStore(MemoryLimits):
         """Load the checkpoint and begin to write the next."""
         if self._keeper is not None:
             self._restore(self._keeper.load())
-            self._keeper.start(self._kept)
+            self._keeper.start(Source(self._small, self._adopt, self._steady, self._charged, self._bound))
 
     async def close(self) -> None:
         """Write the last checkpoint."""
@@ -88,26 +90,26 @@ class MemoryStore(MemoryLimits):
         if held is None:
             return None
         now = self._steady()
-        name, used_at = held
-        if now - used_at >= self._bounds.affinity_ttl:
-            del self._bindings[session]
+        if now - held.used_at >= self._bounds.affinity_ttl:
+            self._release(session)
             return None
-        self._rebind(session, name, now)
-        return name
+        self._rebind(session, held.name, now)
+        return held.name
 
     async def bind(self, session: str, name: str) -> None:
         """Bind a session to a candidate."""
         now = self._steady()
         while self._bindings:
-            _, used_at = self._bindings[oldest := next(iter(self._bindings))]
-            if now - used_at < self._bounds.affinity_ttl and len(self._bindings) < self._bounds.most_sessions:
+            held = self._bindings[oldest := next(iter(self._bindings))]
+            if now - held.used_at < self._bounds.affinity_ttl and len(self._bindings) < self._bounds.most_sessions:
                 break
-            del self._bindings[oldest]
+            self._release(oldest)
         self._rebind(session, name, now)
 
     async def unbind(self, session: str) -> None:
         """Forget a session's candidate."""
-        self._bindings.pop(session, None)
+        if session in self._bindings:
+            self._release(session)
 
     async def turn(self, model: str) -> int:
         """The number of this choice."""
@@ -118,27 +120,29 @@ class MemoryStore(MemoryLimits):
         return number
 
     def _rebind(self, session: str, name: str, now: float) -> None:
-        self._bindings[session] = (name, now)
-        self._bindings.move_to_end(session)
+        held = self._bindings.get(session)
+        if held is None:
+            held = self._bindings[session] = Binding(name, now)
+            self._bound.put(session, held)
+        else:
+            held.name, held.used_at = name, now
+            self._bindings.move_to_end(session)
         if self._keeper is not None:
             self._keeper.touched()
 
+    def _release(self, session: str) -> None:
+        del self._bindings[session]
+        self._bound.drop(session)
+
     # ── what outlives the process
 
-    def _kept(self) -> Kept:
-        """Everything as it stands; sessions and bindings are encoded later, a few at a time."""
+    def _small(self) -> Kept:
+        """All but sessions and bindings, as it stands."""
         now, wall = self._steady(), self._wall()
         return Kept(
             rates={name: [wall - (now - hit) for hit in key.window.hits] for name, key in self._keys.items()},
             health=dict(self._health),
             turns=dict(self._turns),
-            # The inner lists are made now, the rows when they are encoded: a newer total is as right as this one.
-            sessions=(
-                (label, held.charged, now - held.used_at)
-                for label, held in list(self._sessions.items())
-                if held.charged
-            ),
-            bindings=((session, name, now - used_at) for session, (name, used_at) in list(self._bindings.items())),
         )
 
     def _restore(self, kept: Kept) -> None:
@@ -150,11 +154,23 @@ class MemoryStore(MemoryLimits):
             ages = sorted((max(0.0, wall - moment) for moment in moments), reverse=True)
             self._keys.setdefault(name, KeyState()).window.hits.extend(now - age for age in ages if age < WINDOW)
         for label, charged, idle in sorted(kept.sessions, key=lambda row: -row[2]):
-            self._sessions[label] = Session(charged=charged, used_at=now - idle)
-        for session, name, idle in sorted(kept.bindings, key=lambda row: -row[2]):
-            self._bindings[session] = (name, now - idle)
+            session = self._sessions[label] = Session(charged=charged, used_at=now - idle)
+            self._charged.put(label, session)
+        for bound, name, idle in sorted(kept.bindings, key=lambda row: -row[2]):
+            self._rebind(bound, name, now - idle)
         self._health.update(kept.health)
         self._turns.update(kept.turns)
+
+    def _adopt(self, kept: Kept) -> None:
+        """An older gateway ended later than this one began: of two totals of a session, the larger counts."""
+        now = self._steady()
+        for label, charged, _ in kept.sessions:
+            session = self._sessions.get(label)
+            if session is None:
+                session = self._sessions[label] = Session(used_at=now)
+            if charged > session.charged:
+                session.charged = charged
+                self._charged.put(label, session)
 
 
 def _bound[Held](held: dict[str, Held]) -> None:

@@ -20,8 +20,9 @@ from llm_router.routing.limits import (
     rate_refusal,
 )
 from llm_router.routing.slots import Line, Slots, Stage, Ticket
-from llm_router.state.checkpoint import Keeper
+from llm_router.state.checkpoint import Charged, Keeper
 from llm_router.state.port import AFFINITY_TTL, SESSION_TTL, Admitted, OnWait, SessionUse
+from llm_router.state.roll import Roll
 
 MOST_SESSIONS = 250_000
 _LOOKED_AT = 2  # old sessions looked at for each new one, so their number can shrink
@@ -84,6 +85,7 @@ class MemoryLimits:
         self._bounds = bounds
         self._keys: dict[str, KeyState] = {}
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._charged: Roll[Charged] = Roll()
 
     async def admit(self, ask: Ask, on_wait: OnWait | None = None) -> Admitted | Refused:
         """Check every limit and count the request; wait while it has no place."""
@@ -163,6 +165,8 @@ class MemoryLimits:
         session.used_at = self._steady()
         self._sessions.move_to_end(place.label)
         if charge > 0:
+            if not session.charged:
+                self._charged.put(place.label, session)
             session.charged += charge
             if self._keeper is not None:
                 self._keeper.charge(place.label, session.charged)
@@ -181,5 +185,6 @@ class MemoryLimits:
                 self._sessions.move_to_end(label)
             elif now - session.used_at >= self._bounds.session_ttl or len(self._sessions) >= self._bounds.most_sessions:
                 del self._sessions[label]
+                self._charged.drop(label)
             else:
                 return

@@ -87,7 +87,7 @@ def test_a_broken_line():
             "provider_unavailable",
             "acme",
             "`acme` answered 503: no",
-            "Run `router health gateway`, which names the keys",
+            "Look at its address: `router config explain providers.acme`",
         ),
         (504, "timeout", "acme", "`acme` answered 504: no", "Give it longer: `router config explain gateway.timeouts`"),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import stat
 from dataclasses import replace
 
@@ -45,7 +46,7 @@ async def kill(store):
     """The process ends without a word: its task is gone and nothing more is written."""
     store._keeper._task.cancel()
     await asyncio.wait([store._keeper._task])
-    store._keeper._close_journal()
+    store._keeper._release()
 
 
 async def used(store):
@@ -161,6 +162,30 @@ async def test_a_folder_that_cannot_be_written_is_said_once(home):
     await store.close()
 
 
+async def test_a_full_disk_under_the_journal(home):
+    """Requests are served, it is said once, and what is written after there is room again can be read."""
+    events = Events()
+    store = await opened(home, events=events)
+    journal, store._keeper._journal = store._keeper._journal, os.open("/dev/full", os.O_WRONLY)
+    for _ in range(2):
+        found = await store.admit(ASK)
+        assert isinstance(found, Admitted)
+        await store.finish(found, 300)
+    assert [event for event, _ in events] == ["state_not_kept"]
+
+    os.close(store._keeper._journal)
+    store._keeper._journal = journal
+    os.write(journal, b'c 300 "ap')
+    found = await store.admit(ASK)
+    assert isinstance(found, Admitted)
+    await store.finish(found, 100)
+    await kill(store)
+
+    second = await opened(home)
+    assert await second.session_use("app", "s1") == SessionUse(700, 0)
+    await second.close()
+
+
 @pytest.mark.parametrize("jump", [-(10**8), 0])
 async def test_a_clock_set_back_between_two_lives(home, jump):
     """What was counted counts as of now: the window is as full as it was, and empty a minute later."""
@@ -215,3 +240,24 @@ async def test_a_checkpoint_of_many_sessions_lets_others_run(home):
     assert len(held["sessions"]) == 20_000
     assert held["sessions"][0][:2] == [f"app/{0:032x}", 5]
     await store.close()
+
+
+async def test_an_old_gateway_that_still_finishes_its_requests(home):
+    """Two at a time keep journals apart, and only the older writes checkpoints, until it is gone."""
+    old = await opened(home)
+    held = await old.admit(ASK)
+    assert isinstance(held, Admitted)
+    new = await opened(home)
+    other = await new.admit(replace(ASK, session="s2"))
+    assert isinstance(other, Admitted)
+
+    assert not await new._keeper.checkpoint()
+    await old.finish(held, 300)
+    await old.close()
+    await new.finish(other, 50)
+    assert await new._keeper.checkpoint()
+    await kill(new)
+
+    last = await opened(home)
+    assert [await last.session_use("app", name) for name in ("s1", "s2")] == [SessionUse(300, 0), SessionUse(50, 0)]
+    await last.close()
