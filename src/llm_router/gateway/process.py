@@ -116,9 +116,7 @@ async def _records(
     ledger.open()
     recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=clocks.wall)
     recorder.configured(snapshot)
-    store = make_store(
-        snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event, clocks=clocks
-    )
+    store = make_store(snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event, clocks=clocks)
     await store.open()
     try:
         yield recorder, store

@@ -28,19 +28,24 @@ class Recorder:
         self.metrics = metrics
         self.prices = PriceTable()
         self.profile = ""
+        self._prices_broken = ""
+        self._state_trouble = ""
 
     def configured(self, snapshot: Snapshot) -> None:
         """A plan is in force: its profile stands in every event from now on, and its prices count."""
         self.profile = snapshot.plan.profile
         try:
             self.prices = with_own(shipped_prices(), snapshot.plan.prices)
+            self._prices_broken = ""
         except PriceTableBroken as error:
             self.prices = NO_PRICES
+            self._prices_broken = f"No answer has a price: {error.message}"
             self.event("prices_broken", None, result="failed", fields={"detail": error.message})
 
     def state_event(self, name: str, detail: str) -> None:
         """Shared state was lost, or is back."""
-        self._state_trouble = "" if name == "state_recovered" else detail
+        if name in {"state_unavailable", "state_recovered"}:
+            self._state_trouble = detail if name == "state_unavailable" else ""
         self._events.write(name, result="reported", service="gateway", profile=self.profile, detail=detail)
 
     def problems(self) -> list[Problem]:

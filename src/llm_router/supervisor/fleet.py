@@ -197,9 +197,9 @@ class Fleet:
         return [self.describe(name) for name in self._order()]
 
     def describe(self, name: str) -> dict[str, object]:
-        """One UnitReport; the gateway's also says what is wrong with its configuration."""
+        """One UnitReport; the gateway's also says what is wrong with its configuration, and while it runs."""
         report = self.runners[name].report()
-        return {**report, "problems": self.gateway.problems} if name == GATEWAY else report
+        return {**report, "problems": self.gateway.problems + self.gateway.troubles} if name == GATEWAY else report
 
     def record(self) -> None:
         """Write down which processes run, for the next supervisor should this one be killed."""

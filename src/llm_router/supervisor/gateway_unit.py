@@ -1,6 +1,7 @@
 """The gateway as a unit: its present configuration, and the channel to the process that has it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from llm_router.supervisor.runner import Started
 
 CONFIGURE_LIMIT = 20.0
 DRAIN_LIMIT = 2.0
+LOOK_LIMIT = 1.0
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class GatewayUnit:
     translator: Translator | None = None
     variables: frozenset[str] = frozenset()  # of the environment, that its process sees beyond the allow-list
     problems: list[dict[str, Any]] = field(default_factory=list)
+    troubles: list[dict[str, Any]] = field(default_factory=list)  # of its running, as `look` last found them
     _channel: GatewayChannel | None = None
     _first: asyncio.Task[None] | None = None
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -62,6 +65,14 @@ class GatewayUnit:
             return 0
         answer = await self._channel.ask("stats")
         return int(answer.get("translators", {}).get(str(generation), 0))
+
+    async def look(self) -> None:
+        """Ask what goes wrong while it runs: a ledger that cannot be written, state that cannot be reached."""
+        self.troubles = []
+        if self._channel is None or self._channel.closed:
+            return
+        with contextlib.suppress(GatewaySilent):  # its readiness tells that
+            self.troubles = list((await self._channel.ask("stats", limit=LOOK_LIMIT)).get("problems", []))
 
     async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Pass an operator's question on. Raises GatewaySilent, and UnknownName for an account that is not there."""

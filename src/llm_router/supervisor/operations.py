@@ -78,6 +78,7 @@ class Operations:
         return {"pid": os.getpid(), "version": release()}
 
     async def _status(self, _request: dict[str, Any], _watch: Watcher) -> Result:
+        await self.fleet.gateway.look()
         return {
             "supervisor": {"pid": os.getpid(), "version": release(), "started_at": self.started_at},
             "profile": self.fleet.plan.profile,

@@ -21,9 +21,7 @@ class MovedClock:
 
     def clocks(self) -> Clocks:
         """Clocks that look at the file at each reading."""
-        return Clocks(
-            steady=lambda: time.monotonic() + self._ahead()[1], wall=lambda: time.time() + self._ahead()[0]
-        )
+        return Clocks(steady=lambda: time.monotonic() + self._ahead()[1], wall=lambda: time.time() + self._ahead()[0])
 
     def pass_time(self, seconds: float) -> None:
         """Let this much time pass, on both clocks."""
