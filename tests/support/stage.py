@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ PATHS = {
     Wire.EMBEDDINGS: "/v1/embeddings",
 }
 QUICK = Timeouts(connect=2, first_byte=5, idle=5, translator=5)
+PLAIN = Policy(retries=0, affinity=False)
 GENERATING = (Wire.CHAT, Wire.RESPONSES, Wire.MESSAGES)
 
 
@@ -65,7 +67,7 @@ class Stage:
         models: Mapping[str, tuple[str, ...]] | None = None,
         *,
         timeouts: Timeouts = QUICK,
-        fallbacks: Mapping[str, str] | None = None,
+        policy: Policy = PLAIN,
         **settings: Any,
     ) -> Plan:
         """A plan in which `m` is answered by every upstream in order, unless `models` says otherwise."""
@@ -79,7 +81,7 @@ class Stage:
                 Model(name, tuple(Candidate(*candidate.split("/", 1)) for candidate in candidates))
                 for name, candidates in named.items()
             ),
-            Policy(fallbacks=fallbacks or {}),
+            policy,
         )
 
     def configure(
@@ -115,6 +117,30 @@ class Stage:
         sent = body_for() if body is None else body
         shown = [("authorization", f"Bearer {CLIENT_KEY}"), *headers]
         return await ask(port or self.port, method, path or PATHS[wire], sent, shown)
+
+    def forgive(self) -> None:
+        """Make every account healthy again."""
+        for row in self.gateway.call("accounts")["accounts"]:
+            if row["state"] != "healthy" or row["failures"]:
+                assert self.gateway.call("resume", account=row["account"])["ok"]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The ledger, oldest request first."""
+        with closing(sqlite3.connect(f"file:{self.home.ledger}?mode=ro", uri=True)) as ledger:
+            ledger.row_factory = sqlite3.Row
+            return [dict(row) for row in ledger.execute("SELECT * FROM requests ORDER BY rowid")]
+
+    def row(self, request_id: str | None) -> dict[str, Any]:
+        """The one row of a request, with its attempts decoded. An AssertionError when there is none, or another."""
+        found = [row for row in self.rows() if row["trace_id"] == request_id]
+        assert len(found) == 1, (request_id, found)
+        return {**found[0], "attempts": json.loads(found[0]["attempts"])}
+
+    def events(self, request_id: str | None = None, *names: str) -> list[dict[str, Any]]:
+        """The events, oldest first: of one request, and of these names, where any are given."""
+        held = [json.loads(line) for line in self.home.events.read_text().splitlines()]
+        mine = [event for event in held if request_id is None or event.get("traceId") == request_id]
+        return [event for event in mine if not names or event["event"] in names]
 
     def stats(self) -> dict[str, Any]:
         return self.gateway.call("stats")

@@ -73,6 +73,9 @@ class Caller:
                     if error.reason not in _WORTH_WAITING or hop is not None:
                         break
                     broken += error.reason is Reason.BROKEN
+            elif self._state.no_translator:
+                verdict = verdicts.of_unusable(f"The translator (LiteLLM) does not run: {self._state.no_translator}")
+                break
             left = deadline - clock()
             if left <= 0:
                 break
@@ -88,7 +91,7 @@ class Caller:
         except BaseException:
             translator.give_back()
             raise
-        return opened.holding(translator.give_back)
+        return opened.holding(translator.give_back).renaming(name, way.candidate.model)
 
     def _readable(self, run: Run, way: Way, bound: Candidate | None) -> Call:
         """The call as another account than the session's own can read it: without that account's reasoning."""

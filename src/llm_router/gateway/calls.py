@@ -1,6 +1,7 @@
 """One call to one upstream: opened, proved to be an answer, and read whole when it is not a stream."""
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Opened:
     `error` is true when a stream begins with an error event instead of output.
     """
 
-    __slots__ = ("_pending", "_release", "error", "head", "reply", "whole")
+    __slots__ = ("_pending", "_release", "_renamed", "error", "head", "reply", "whole")
 
     def __init__(self, reply: UpstreamReply, head: bytes, *, whole: bool, error: bool = False) -> None:
         self.reply = reply
@@ -52,6 +53,7 @@ class Opened:
         self.error = error
         self._pending: asyncio.Task[bytes] | None = None
         self._release: Callable[[], None] | None = None
+        self._renamed: tuple[bytes, bytes] | None = None
 
     @property
     def status(self) -> int:
@@ -68,12 +70,17 @@ class Opened:
         self._release = release
         return self
 
+    def renaming(self, inner: str, shown: str) -> "Opened":
+        """This answer, with the name under which LiteLLM knows the model replaced by the model's own."""
+        self._renamed = json.dumps(inner).encode(), json.dumps(shown).encode()
+        self.head = self.head.replace(*self._renamed)
+        return self
+
     async def read(self) -> bytes:
         """The bytes after `head`; b"" at the end. Raises UpstreamFailure."""
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            return await pending
-        return await self.reply.read()
+        pending, self._pending = self._pending, None
+        chunk = await (pending if pending is not None else self.reply.read())
+        return chunk.replace(*self._renamed) if self._renamed is not None else chunk
 
     def close(self) -> None:
         """Give the connection up, and what was held for it. Twice is once."""

@@ -112,7 +112,8 @@ class ControlChannel:
         endpoints: dict[str, str] = message.get("endpoints") or {}
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
-        self._state.configure(snapshot, translator_from(message.get("translator"), snapshot))
+        translator = translator_from(message.get("translator"), snapshot)
+        self._state.configure(snapshot, translator, str(message.get("no_translator") or ""))
         if self._recorder is not None:
             self._recorder.configured(snapshot)
         self.configured.set()

@@ -81,16 +81,17 @@ class GatewayState:
 
     snapshot: Snapshot | None = None
     translator: Translator | None = None
+    no_translator: str = ""  # why none will come; empty while one is there or awaited
     in_flight: int = 0
     _known: dict[int, Translator] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def configure(self, snapshot: Snapshot, translator: Translator | None) -> None:
+    def configure(self, snapshot: Snapshot, translator: Translator | None, no_translator: str = "") -> None:
         """Put a plan and a translator in force, and wake everybody who waits for one."""
         if translator is not None:
             translator = self._same_process(translator)
             self._known[translator.generation] = translator
-        self.snapshot, self.translator = snapshot, translator
+        self.snapshot, self.translator, self.no_translator = snapshot, translator, no_translator
         self._forget_idle()
         self._changed.set()
         self._changed = asyncio.Event()

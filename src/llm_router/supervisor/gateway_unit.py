@@ -24,6 +24,7 @@ class GatewayUnit:
     launcher: Launcher
     plan: Plan
     translator: Translator | None = None
+    no_translator: str = ""  # why none will come; empty while one answers or is awaited
     variables: frozenset[str] = frozenset()  # of the environment, that its process sees beyond the allow-list
     problems: list[dict[str, Any]] = field(default_factory=list)
     troubles: list[dict[str, Any]] = field(default_factory=list)  # of its running, as `look` last found them
@@ -109,6 +110,7 @@ class GatewayUnit:
                 plan=json.loads(self.plan.to_json()),
                 endpoints=endpoints(self.plan, self.launcher.held),
                 translator=self.translator.as_json() if self.translator else None,
+                no_translator=self.no_translator,
             )
             self.problems = list(answer.get("problems", []))
 

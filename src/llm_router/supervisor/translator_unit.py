@@ -45,6 +45,11 @@ class Slot:
         return self.runner.state not in (State.STOPPED, State.FAILED)
 
     @property
+    def given_up(self) -> str:
+        """Why it will not come back by itself; an empty text while it may."""
+        return (self.runner.unit.reason or "it failed") if self.runner.state is State.FAILED else ""
+
+    @property
     def answering(self) -> Translator | None:
         """What the gateway may send requests to."""
         return self.made if self.runner.state in ANSWERING else None
@@ -128,16 +133,22 @@ class TranslatorUnit:
         if old.busy:
             await old.runner.stop()
 
+    def _is_told(self) -> bool:
+        slot = self.current
+        wanted = (slot.answering, slot.given_up) if slot is not None else (None, "")
+        return wanted == (self.gateway.translator, self.gateway.no_translator)
+
     def _tell_gateway(self) -> None:
         """Let the gateway know what answers now, one telling at a time."""
-        wanted = self.current.answering if self.current else None
-        if wanted == self.gateway.translator or (self._telling is not None and not self._telling.done()):
+        if self._is_told() or (self._telling is not None and not self._telling.done()):
             return
         self._telling = asyncio.get_running_loop().create_task(self._tell(), name="litellm:announce")
 
     async def _tell(self) -> None:
-        while (wanted := self.current.answering if self.current else None) != self.gateway.translator:
+        while not self._is_told():
+            slot = self.current
+            self.gateway.no_translator = slot.given_up if slot is not None else ""
             try:
-                await self.gateway.configure(self.gateway.plan, wanted)
+                await self.gateway.configure(self.gateway.plan, slot.answering if slot is not None else None)
             except GatewaySilent:
                 await asyncio.sleep(DRAIN_POLL)

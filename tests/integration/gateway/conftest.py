@@ -18,3 +18,4 @@ def stage(process: Stage) -> Iterator[Stage]:
     yield process
     process.configure({})
     process.is_idle()
+    process.forgive()
