@@ -87,8 +87,8 @@ class Opened:
         if self._release is not None:
             self._release()
             self._release = None
-        if self._pending is not None:
-            self._pending.cancel()
+        if self._pending is not None and not self._pending.cancel() and not self._pending.cancelled():
+            self._pending.exception()  # looked at: how a stream that nobody reads any more ended is no news
         self.reply.close()
 
     def redact(self, secret: str) -> None:
@@ -207,9 +207,17 @@ async def _hold_start(reply: UpstreamReply, head: bytes, call: Call) -> Opened:
         if not done:
             return Opened(reply, head, whole=False).waits_for(pending)
         if not (more := await pending):
-            break
+            return _ended(reply, head, call)
         head += more
     return Opened(reply, head, whole=False)
+
+
+def _ended(reply: UpstreamReply, head: bytes, call: Call) -> Opened:
+    """A stream that is over already; its last event may lack the blank line. Raises UpstreamFailure."""
+    proof = prove(call.wire, head)
+    if proof is Proof.PENDING:
+        raise UpstreamFailure(Reason.BROKEN, "the upstream's stream ended before its first output")
+    return Opened(reply, head, whole=False, error=proof is Proof.ERROR)
 
 
 def _with_query(url: str, query: str) -> str:

@@ -17,6 +17,7 @@ from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Upstream, Wire, parse_route
 from llm_router.routing.readings import read_failure, read_stream_error
 from llm_router.wire.errors import Failure
+from llm_router.wire.sse import EventStream, has_terminal
 from llm_router.wire.usage import UsageReader, usage_of_body
 
 PREFIX = "/upstream/"
@@ -114,7 +115,8 @@ class Doors:
 async def _send_on(exchange: Exchange, call: Call, opened: Opened, hop: Hop) -> None:
     """Pass an answer to LiteLLM as it is; where it breaks off, break off too, and LiteLLM tells the client."""
     headers = filters.for_client(opened.reply.headers)
-    usage = UsageReader(call.wire) if opened.reply.is_stream else None
+    usage = UsageReader(call.wire) if opened.reply.is_stream and has_terminal(call.wire) else None
+    events = EventStream(call.wire) if usage is not None else None
     try:
         if opened.whole:
             headers.append(("content-length", str(len(opened.head))))
@@ -122,8 +124,8 @@ async def _send_on(exchange: Exchange, call: Call, opened: Opened, hop: Hop) -> 
         await exchange.start(opened.status, headers)
         chunk = opened.head
         while chunk:
-            if usage is not None:
-                usage.feed(chunk)
+            if usage is not None and events is not None:
+                usage.feed(events.feed(chunk))
                 hop.usage = usage.usage or hop.usage
             await exchange.send(chunk)
             chunk = b"" if opened.whole else await opened.read()

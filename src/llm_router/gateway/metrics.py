@@ -89,7 +89,7 @@ class Metrics:
         yield from _counter("llm_router_attempts_total", "Calls to candidates", ("candidate", "outcome"), self.attempts)
         for name, value in gauges.items():
             yield f"# TYPE {name} gauge"
-            yield f"{name} {value:g}"
+            yield f"{name} {_number(value)}"
 
 
 def _of(held: dict[Labels, Histogram], labels: Labels, bounds: tuple[float, ...]) -> Histogram:
@@ -103,7 +103,7 @@ def _counter(name: str, help_text: str, names: Labels, values: Mapping[Labels, f
     yield f"# HELP {name} {help_text}"
     yield f"# TYPE {name} counter"
     for labels, value in values.items():
-        yield f"{name}{_labels(zip(names, labels, strict=True))} {value:g}"
+        yield f"{name}{_labels(zip(names, labels, strict=True))} {_number(value)}"
 
 
 def _histogram(name: str, help_text: str, names: Labels, values: Mapping[Labels, Histogram]) -> Iterator[str]:
@@ -116,8 +116,13 @@ def _histogram(name: str, help_text: str, names: Labels, values: Mapping[Labels,
             seen += count
             shown = "+Inf" if bound == float("inf") else f"{bound:g}"
             yield f"{name}_bucket{_labels([*pairs, ('le', shown)])} {seen}"
-        yield f"{name}_sum{_labels(pairs)} {histogram.total:g}"
+        yield f"{name}_sum{_labels(pairs)} {_number(histogram.total)}"
         yield f"{name}_count{_labels(pairs)} {seen}"
+
+
+def _number(value: float) -> str:
+    """A number with all its digits: a count of seven digits must still be seen to grow by one."""
+    return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def _labels(pairs: Iterable[tuple[str, str]]) -> str:

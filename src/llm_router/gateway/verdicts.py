@@ -74,12 +74,11 @@ def of_reading(upstream: str, status: int, reading: Reading) -> Verdict:
         text = f"`{upstream}` refused the router's key with {status}: {reading.message or 'no reason given'}"
         failure = Failure(502, "upstream_auth_failed", text, should_retry=False)
     elif reading.outcome is Outcome.REQUEST:
-        failure = Failure(status, reading.code or "invalid_request_error", told)
+        failure = Failure(max(status, 400), reading.code or "invalid_request_error", told)
     else:
         retry_after = None if reading.wait is None else min(reading.wait, LONGEST_RETRY_AFTER)
-        failure = Failure(
-            max(status, 400) if status >= 400 else 502, reading.code or "upstream_error", told, retry_after=retry_after
-        )
+        code = reading.code or "upstream_error"
+        failure = Failure(status if status >= 400 else 502, code, told, retry_after=retry_after)
     return Verdict(reading.outcome, reading.code or f"status_{status}", failure, status, reading.wait)
 
 

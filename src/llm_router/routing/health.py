@@ -100,7 +100,7 @@ def availability(health: Health, now: float, policy: HealthPolicy) -> Availabili
         case State.PAUSED:
             return Availability.CLOSED
         case State.HALF_OPEN:
-            return Availability.PROBE if now - health.probe_since >= policy.probe_lease else Availability.CLOSED
+            return Availability.CLOSED if 0 <= now - health.probe_since < policy.probe_lease else Availability.PROBE
     if health.since <= now < _bounded_until(health, policy):
         return Availability.CLOSED
     return Availability.OPEN if health.reason == Outcome.THROTTLE else Availability.PROBE
@@ -141,11 +141,13 @@ def failed(health: Health, outcome: Outcome, now: float, policy: HealthPolicy, *
     """A call ended with `outcome`; `wait` is the seconds that the server asked for, if it did."""
     if health.state is State.PAUSED or outcome in {Outcome.SUCCESS, Outcome.REQUEST}:
         return health
+    if health.state is State.COOLING and availability(health, now, policy) is Availability.OPEN:
+        health = replace(health, state=State.HEALTHY)
     if outcome is Outcome.OUTAGE:
         return _outage(health, now, policy)
     asked = policy.default_waits[outcome] if wait is None or wait < 0 else wait
     until = now + min(asked, policy.caps[outcome])
-    if health.state is State.COOLING and health.until > until and health.reason == outcome:
+    if health.state is State.COOLING and health.since <= now and health.until > until and health.reason == outcome:
         return health
     return replace(health, state=State.COOLING, reason=outcome.value, since=now, until=until, probe_since=0.0)
 

@@ -13,7 +13,7 @@ _OUTPUT = {
         re.MULTILINE,
     ),
     Wire.RESPONSES: re.compile(
-        rb'"type"\s*:\s*"response\.(?:output_item\.|content_part\.|[a-z_.]*delta|completed|incomplete)'
+        rb'"type"\s*:\s*"response\.(?:output_item\.|content_part\.|[a-z_.]*delta|completed|incomplete|cancelled)'
     ),
     Wire.MESSAGES: re.compile(
         rb'"type"\s*:\s*"(?:content_block_start|content_block_delta|message_delta|message_stop)"'

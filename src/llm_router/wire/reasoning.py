@@ -15,7 +15,8 @@ def drop_reasoning(body: bytes, wire: Wire) -> tuple[bytes, int]:
         return body, 0
     held: dict[str, Any] = json.loads(body)
     dropped = _from_input(held) if wire is Wire.RESPONSES else _from_messages(held)
-    return (json.dumps(held, ensure_ascii=False).encode(), dropped) if dropped else (body, 0)
+    # Escapes stay escapes: half a surrogate pair can stand in JSON, but not in UTF-8.
+    return (json.dumps(held).encode(), dropped) if dropped else (body, 0)
 
 
 def _from_input(held: dict[str, Any]) -> int:
