@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from llm_router.gateway import verdicts
+from llm_router.gateway.affinity import Binding
 from llm_router.gateway.calls import Call, NotUsable, Opened, open_direct, open_translated
 from llm_router.gateway.hops import Hops
 from llm_router.gateway.recorder import Fields, Recorder
@@ -12,7 +13,7 @@ from llm_router.gateway.selector import Way
 from llm_router.gateway.state import GatewayState, Snapshot, Translator
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure
 from llm_router.gateway.verdicts import Verdict
-from llm_router.routing.plan import Candidate, Lane, deployment_name
+from llm_router.routing.plan import Lane, deployment_name
 from llm_router.routing.readings import read_failure, read_stream_error
 from llm_router.wire.body import replace_model
 from llm_router.wire.reasoning import drop_reasoning
@@ -32,9 +33,9 @@ class Caller:
         self._hops = hops
         self._recorder = recorder
 
-    async def open(self, run: Run, way: Way, bound: Candidate | None) -> Opened | Verdict:
-        """Ask a candidate; an answer that proved itself, or how it failed. `bound` is the session's own candidate."""
-        call = self._readable(run, way, bound)
+    async def open(self, run: Run, way: Way, binding: Binding) -> Opened | Verdict:
+        """Ask a candidate; an answer that proved itself, or how it failed. `binding` is the session's."""
+        call = self._readable(run, way, binding)
         if way.lane is not Lane.DIRECT:
             return await self._open_translated(run, way, call)
         upstream = run.snapshot.plan.upstreams[way.candidate.upstream]
@@ -93,14 +94,14 @@ class Caller:
             raise
         return opened.holding(translator.give_back).renaming(name, way.candidate.model)
 
-    def _readable(self, run: Run, way: Way, bound: Candidate | None) -> Call:
+    def _readable(self, run: Run, way: Way, binding: Binding) -> Call:
         """The call as another account than the session's own can read it: without that account's reasoning."""
-        if bound is None or bound.upstream == way.candidate.upstream:
+        if not binding.is_foreign_to(way.candidate):
             return run.call
         body, dropped = drop_reasoning(run.call.body, run.call.wire)
         if not dropped:
             return run.call
-        fields: Fields = {"from": str(bound), "to": str(way.candidate), "items": dropped}
+        fields: Fields = {"from": str(binding.candidate), "to": str(way.candidate), "items": dropped}
         provider = way.candidate.upstream
         self._recorder.event("reasoning_dropped", run.story, result="dropped", provider=provider, fields=fields)
         return run.call.with_body(body)

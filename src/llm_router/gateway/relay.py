@@ -76,8 +76,10 @@ class Relay:
 
     async def _options(self, run: Run) -> Options:
         plan, story = run.snapshot.plan, run.story
-        options = await self._selector.options(plan, story.wire, story.model, story.session, translate=run.translate)
-        return options.within(run.asked.key.allows_provider)
+        allows = run.asked.key.allows_provider
+        return await self._selector.options(
+            plan, story.wire, story.model, story.session, translate=run.translate, allows=allows
+        )
 
     async def _try(self, run: Run, way: Way, options: Options) -> bool:
         """Ask one candidate; True when the client has its answer."""
@@ -90,7 +92,7 @@ class Relay:
         _describe(run, way)
         began = time.perf_counter()
         try:
-            opened = await self._caller.open(run, way, options.bound)
+            opened = await self._caller.open(run, way, options.binding)
         except asyncio.CancelledError:
             if way.availability is Availability.PROBE:
                 await self._selector.abandoned(candidate)
@@ -129,8 +131,8 @@ class Relay:
         is_early = opened.whole or way.availability is Availability.PROBE
         if is_early:
             await self._selector.succeeded(candidate, story, seconds)
-        if len(options.choices) > 1 and options.bound != candidate:
-            await self._selector.bind(plan, story.session, candidate)
+        if len(options.choices) > 1 or options.binding.candidate is not None:
+            await self._selector.bind(plan, story.session, candidate, options)
         await Delivery(run, self._recorder, self._hops, self._guard).send(opened)
         if story.outcome is Outcome.OUTAGE:
             await self._selector.failed(plan, candidate, story, Outcome.OUTAGE, None, code=story.code)
@@ -177,7 +179,7 @@ class Relay:
             return verdicts.out_of_scope(run.story.model)
         if options.laneless and not options.choices:
             return verdicts.no_lane(options.laneless[0], run.call.wire)
-        choices = (await self._options(run)).choices if run.failed else options.choices
+        choices = (await self._options(run)).choices
         return verdicts.final(list(run.failed.values()), choices, nearest_chance(choices))
 
     def _announce_move(self, run: Run, way: Way, options: Options) -> None:

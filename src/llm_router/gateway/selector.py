@@ -1,8 +1,9 @@
 """Which candidate is asked next: the pure choice of `routing.order`, fed from shared state, and what it learns."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from llm_router.gateway.affinity import Binding
 from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.story import Story
 from llm_router.providers.prices import PriceTable
@@ -35,31 +36,20 @@ class Options:
     choices: tuple[Choice, ...]
     laneless: tuple[Candidate, ...]
     held_back: tuple[Candidate, ...]  # paid by the token, behind a plan account
-    bound: Candidate | None
-    out_of_scope: tuple[Candidate, ...] = ()
+    out_of_scope: tuple[Candidate, ...]  # of providers that the client key may not use
+    binding: Binding
+    bound: Candidate | None  # the one that the session belongs to, if it is a candidate
 
     @property
     def is_single(self) -> bool:
         """Whether there is one candidate and no other, open or not."""
         return len(self.choices) == 1 and not self.held_back
 
-    def within(self, allows: Callable[[str], bool]) -> "Options":
-        """These options without the providers that a client key may not use."""
-        outside = tuple(one.candidate for one in self.choices if not allows(one.candidate.upstream))
-        if not outside:
-            return self
-        return replace(
-            self,
-            ways=tuple(way for way in self.ways if way.candidate not in outside),
-            choices=tuple(choice for choice in self.choices if choice.candidate not in outside),
-            out_of_scope=outside,
-        )
-
     def skipped_primary(self, listed: Sequence[Candidate]) -> Candidate | None:
         """The candidate that would have been asked first, when its health keeps it from being asked."""
         known = {choice.candidate: choice for choice in self.choices}
         first = self.bound or next((candidate for candidate in listed if candidate in known), None)
-        return first if first is not None and known[first].is_skipped else None
+        return first if first in known and known[first].is_skipped else None
 
 
 def health_policy(plan: Plan) -> HealthPolicy:
@@ -78,12 +68,16 @@ def walk(plan: Plan, model: str) -> list[tuple[Candidate, ...]]:
     alias: str | None = model
     while alias is not None and alias not in visited:
         visited.add(alias)
-        group = tuple(candidate for candidate in plan.candidates(alias) if candidate not in seen)
+        group = tuple(one for one in dict.fromkeys(plan.candidates(alias)) if one not in seen)
         seen.update(group)
         if group:
             groups.append(group)
         alias = plan.policy.fallbacks.get(alias)
     return groups
+
+
+def _every_provider(_name: str) -> bool:
+    return True
 
 
 class Selector:
@@ -94,36 +88,55 @@ class Selector:
         self._recorder = recorder
         self._first_bytes: dict[Candidate, float] = {}
 
-    async def options(self, plan: Plan, wire: Wire, model: str, session: str, *, translate: bool) -> Options:
+    async def options(
+        self,
+        plan: Plan,
+        wire: Wire,
+        model: str,
+        session: str = "",
+        *,
+        translate: bool = False,
+        allows: Callable[[str], bool] = _every_provider,
+    ) -> Options:
         """What may be asked for `model`, in order. `session` is empty when the request belongs to none."""
         groups = walk(plan, model)
-        lanes = {one: lane for group in groups for one in group if (lane := plan.lane(one, wire, translate=translate))}
-        bound = await self._bound(plan, session, lanes)
+        listed = [one for group in groups for one in group if allows(one.upstream)]
+        lanes = {one: lane for one in listed if (lane := plan.lane(one, wire, translate=translate))}
+        binding = await self._binding(plan, session, lanes)
+        # Who answers in another model's place answers only as long as it must.
+        bound = binding.among([one for group in groups[:1] for one in group if one in lanes])
         choices: list[Choice] = []
-        for group in groups:
-            choices += await self._ordered(plan, model, [one for one in group if one in lanes], bound)
+        for number, group in enumerate(groups):
+            turns = f"{model}#{number}" if number else model
+            choices += await self._ordered(plan, turns, [one for one in group if one in lanes], bound)
         if bound is not None:
             choices.sort(key=lambda choice: choice.candidate != bound or choice.is_skipped)
-        laneless = tuple(one for group in groups for one in group if one not in lanes)
-        kept, held_back = _without_paid(plan, choices)
-        ways = tuple(Way(c.candidate, lanes[c.candidate], c.availability) for c in kept if not c.is_skipped)
-        return Options(ways, tuple(kept), laneless, held_back, bound)
+        held_back = _paid_behind_plans(plan, list(lanes), choices)
+        kept = [choice for choice in choices if choice.candidate not in held_back]
+        return Options(
+            ways=tuple(Way(c.candidate, lanes[c.candidate], c.availability) for c in kept if not c.is_skipped),
+            choices=tuple(kept),
+            laneless=tuple(one for one in listed if one not in lanes),
+            held_back=tuple(held_back),
+            out_of_scope=tuple(one for group in groups for one in group if not allows(one.upstream)),
+            binding=binding,
+            bound=bound,
+        )
 
-    async def _bound(self, plan: Plan, session: str, lanes: dict[Candidate, Lane]) -> Candidate | None:
-        if not session or not plan.policy.affinity or len(lanes) < 2:
-            return None
-        name = await self._store.affinity(session)
-        return next((one for one in lanes if str(one) == name), None) if name is not None else None
+    async def _binding(self, plan: Plan, session: str, lanes: Mapping[Candidate, Lane]) -> Binding:
+        if not session or not plan.policy.affinity or not lanes:
+            return Binding()
+        return Binding.read(await self._store.affinity(session))
 
     async def _ordered(
-        self, plan: Plan, model: str, group: Sequence[Candidate], bound: Candidate | None
+        self, plan: Plan, turns: str, group: Sequence[Candidate], bound: Candidate | None
     ) -> list[Choice]:
         if not group:
             return []
         known = await self._store.health([str(candidate) for candidate in group])
         strategy = plan.policy.strategy
         standings = [self._standing(plan, one, known.get(str(one), machine.HEALTHY)) for one in group]
-        turn = await self._store.turn(model) if strategy in _TURNING and len(group) > 1 else 0
+        turn = await self._store.turn(turns) if strategy in _TURNING and len(group) > 1 else 0
         return choose(standings, strategy, health_policy(plan), now=self._store.now(), bound=bound, turn=turn)
 
     def _standing(self, plan: Plan, candidate: Candidate, known: Health) -> Standing:
@@ -180,10 +193,13 @@ class Selector:
         now = self._store.now()
         await self._store.change_health(str(candidate), lambda held: machine.abandon_probe(held, now))
 
-    async def bind(self, plan: Plan, session: str, candidate: Candidate) -> None:
+    async def bind(self, plan: Plan, session: str, candidate: Candidate, options: Options) -> None:
         """The session stays with the account that answered it."""
-        if session and plan.policy.affinity:
-            await self._store.bind(session, str(candidate))
+        if not session or not plan.policy.affinity:
+            return
+        binding = options.binding.after(candidate, [*(one.candidate for one in options.choices), *options.held_back])
+        if binding != options.binding:
+            await self._store.bind(session, str(binding))
 
     def announce(
         self, candidate: Candidate, story: Story | None, before: Health, after: Health, *, code: str = ""
@@ -215,14 +231,23 @@ class Selector:
             )
 
 
-def _without_paid(plan: Plan, choices: list[Choice]) -> tuple[list[Choice], tuple[Candidate, ...]]:
-    """Leave out what is paid by the token when a plan account can answer too, unless the profile allows it."""
-    billings = [plan.upstreams[choice.candidate.upstream].billing for choice in choices]
-    if plan.policy.plan_to_paid or Billing.PLAN not in billings or Billing.METERED not in billings:
-        return choices, ()
-    kept = [choice for choice, billing in zip(choices, billings, strict=True) if billing is Billing.PLAN]
-    held_back = [choice.candidate for choice in choices if choice not in kept]
-    return kept, tuple(held_back)
+def _paid_behind_plans(plan: Plan, listed: Sequence[Candidate], choices: Sequence[Choice]) -> list[Candidate]:
+    """What is paid by the token and comes after a plan account, as listed or as chosen, unless the profile allows it.
+
+    One that is listed before the plan accounts is meant to be paid for; what never happens is a move from plan to paid.
+    """
+    if plan.policy.plan_to_paid:
+        return []
+    chosen = [choice.candidate for choice in choices if not choice.is_skipped]
+    held: dict[Candidate, None] = {}
+    for order in (listed, chosen):
+        behind_plan = False
+        for candidate in order:
+            is_plan = plan.upstreams[candidate.upstream].billing is Billing.PLAN
+            behind_plan = behind_plan or is_plan
+            if behind_plan and not is_plan:
+                held[candidate] = None
+    return list(held)
 
 
 def _blended(prices: PriceTable, candidate: Candidate) -> float | None:
