@@ -3,8 +3,12 @@
 import pytest
 
 from llm_router.gateway import admission
-from llm_router.gateway.state import Snapshot, digest
+from llm_router.errors import RouterError
+from llm_router.gateway.state import Snapshot
+from llm_router.routing.limits import UNLIMITED
 from llm_router.routing.plan import GatewaySettings, Plan, TranslatorSettings
+from llm_router.secrets.client_keys import AGENT, ClientKey, ClientKeys, digest
+from llm_router.wire.errors import Failure
 
 SETTINGS = GatewaySettings(
     host="192.168.1.5",
@@ -14,9 +18,13 @@ SETTINGS = GatewaySettings(
 )
 
 
-def snapshot(*keys: str, wanted: bool = True) -> Snapshot:
-    settings = SETTINGS if wanted else GatewaySettings()
-    return Snapshot(Plan("p", settings, TranslatorSettings(), {}, ()), {}, tuple(digest(key) for key in keys))
+def known(key: str) -> ClientKey:
+    return ClientKey(key, digest(key), key[-4:], "", AGENT, UNLIMITED)
+
+
+def snapshot(*keys: str, problems: tuple[RouterError, ...] = ()) -> Snapshot:
+    held = ClientKeys({digest(key): known(key) for key in keys}, problems=problems)
+    return Snapshot(Plan("p", SETTINGS, TranslatorSettings(), {}, ()), {}, held)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +105,9 @@ def test_origins(origin: str, allowed: bool):
 )
 def test_keys_that_open(headers: dict[str, str]):
     """Both ways of showing a key, and every client key."""
-    assert admission.check_key(headers, snapshot("good", "other")) is None
+    found = admission.check_key(headers, snapshot("good", "other"))
+
+    assert found == known("other" if headers.get("x-api-key") == "other" else "good")
 
 
 @pytest.mark.parametrize(
@@ -116,21 +126,21 @@ def test_keys_that_do_not(headers: dict[str, str], message: str):
     """A wrong or missing key is 401, and a retry would not help."""
     refused = admission.check_key(headers, snapshot("good"))
 
-    assert refused is not None
+    assert isinstance(refused, Failure)
     assert (refused.status, refused.code, refused.should_retry) == (401, "invalid_api_key", False)
     assert refused.message == f"{message}; `router client env` shows how to set it"
 
 
 def test_no_keys_are_wanted():
     """A router without client keys lets everybody on this machine in."""
-    assert admission.check_key({}, snapshot(wanted=False)) is None
+    assert admission.check_key({}, snapshot()) is admission.NOBODY
 
 
 def test_keys_are_wanted_but_none_could_be_read():
     """A key that is lost closes the door: it does not open it."""
-    refused = admission.check_key({"x-api-key": "good"}, snapshot())
+    refused = admission.check_key({"x-api-key": "good"}, snapshot(problems=(RouterError("the key is lost"),)))
 
-    assert refused is not None
+    assert isinstance(refused, Failure)
     assert (refused.status, refused.code) == (503, "ai_not_configured")
 
 

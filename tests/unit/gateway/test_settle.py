@@ -43,7 +43,8 @@ def test_secrets_that_can_be_had(home: Home):
         "up0": "from-env",
         "up1": "from-file",
     }
-    assert held.key_digests == (digest("client"),)
+    assert [key.source for key in held.keys.named()] == ["file:keys/local.key"]
+    assert held.keys.find("client") is not None
     assert held.problems == ()
     assert held.endpoints == {"sandbox": "http://127.0.0.1:1"}
 
@@ -63,7 +64,7 @@ def test_secrets_that_cannot(home: Home):
     )
 
     assert list(held.credentials) == ["up4"]
-    assert held.key_digests == ()
+    assert (held.keys.named(), held.keys.is_open) == ([], False)
     assert [problem.code for problem in held.problems] == [
         *(["secret.unavailable"] * 3),
         "secret.bad_reference",

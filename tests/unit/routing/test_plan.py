@@ -182,4 +182,7 @@ def test_no_secret_in_the_text():
     """References stand in the text as they are; there is no field for a secret."""
     held = json.loads(plan().to_json())
 
-    assert {"schema", "profile", "gateway", "translator", "upstreams", "models", "policy", "services"} == set(held)
+    assert set(held) == {
+        *("schema", "profile", "gateway", "translator", "upstreams", "models", "policy", "services"),
+        *("prices", "state", "ledger_days"),
+    }
