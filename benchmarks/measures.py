@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.subjects import CLIENT_KEY, ROOT, Subject, cores, pin
+from benchmarks.subjects import ROOT, Subject, cores, pin
 
 CONNECTIONS = 32
 PACE = 50.0  # requests a second
@@ -49,7 +49,7 @@ def run_load(subject: Subject, **job: object) -> dict[str, Any]:
         pin(psutil.Process(child.pid), held[0])
         if subject.process is not None:
             pin(subject.process, held[1])
-    said, _ = child.communicate(json.dumps({"port": subject.port, "key": CLIENT_KEY, **job}))
+    said, _ = child.communicate(json.dumps({"port": subject.port, "key": subject.key, **job}))
     if child.returncode != 0:
         raise RuntimeError(f"the load against {subject.name} failed")
     result: dict[str, Any] = json.loads(said)

@@ -17,6 +17,7 @@ import psutil
 
 from llm_router.home import Home
 from llm_router.routing.plan import Candidate, GatewaySettings, Model, Plan, TranslatorSettings, Upstream, Wire
+from llm_router.secrets.client_keys import Wanted, create_key
 from llm_router.testing.gateways import running_gateway
 from llm_router.translator.launch import launch_spec
 
@@ -24,6 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT_KEY = "sk-benchmark-client"  # opens nothing: every process here ends with the run
 UPSTREAM_KEY = "sk-benchmark-upstream"
 _START_SECONDS = 120.0
+# Every limit is checked and counted, and none of them is ever reached.
+EVERYTHING_ON = {
+    "requests_per_minute": 1_000_000,
+    "session_tokens": 1_000_000_000_000,
+    "output_cap": 1_000_000,
+    "messages": 1_000_000,
+    "session_concurrency": 10_000,
+    "concurrency": 10_000,
+}
 
 _NGINX = """
 daemon off; worker_processes 1; pid nginx.pid; error_log stderr error;
@@ -59,6 +69,7 @@ class Subject:
     port: int
     started_in: float
     process: psutil.Process | None
+    key: str = CLIENT_KEY
 
     def cpu_seconds(self) -> float:
         """What the process and its children have used so far."""
@@ -166,19 +177,22 @@ def gateway(upstream_port: int, folder: Path) -> Iterator[Subject]:
         wires=(Wire.CHAT,),
         key="env:BENCHMARK_UPSTREAM_KEY",
     )
+    home = Home(folder)
+    home.create()
+    _, secret = create_key(home, "benchmark", Wanted(limits=EVERYTHING_ON))
     plan = Plan(
         profile="benchmark",
-        gateway=GatewaySettings(client_keys=("env:BENCHMARK_CLIENT_KEY",)),
+        gateway=GatewaySettings(),
         translator=TranslatorSettings(enabled=False),
         upstreams={"mock": held},
         models=(Model("*", (Candidate("mock", "*"),)),),
     )
-    environment = {"BENCHMARK_UPSTREAM_KEY": UPSTREAM_KEY, "BENCHMARK_CLIENT_KEY": CLIENT_KEY}
+    environment = {"BENCHMARK_UPSTREAM_KEY": UPSTREAM_KEY}
     begun = time.monotonic()
     with running_gateway(folder, plan, environment=environment) as running:
         seconds = time.monotonic() - begun
         process = psutil.Process(running.process.pid)
-        yield Subject("llm-router", version("llm-router"), running.port, seconds, process)
+        yield Subject("llm-router", version("llm-router"), running.port, seconds, process, secret.reveal())
 
 
 @contextmanager

@@ -24,7 +24,7 @@ STATE_RETRY = 2.0  # seconds; shared state that is gone is asked again about as 
 # Beyond these a number is a slip of the hand: it would never bind, or never let anything through in time.
 LARGEST: Mapping[str, int] = MappingProxyType(
     {
-        "requests_per_minute": 100_000,
+        "requests_per_minute": 1_000_000,
         "session_tokens": 1_000_000_000_000,
         "output_cap": 10_000_000,
         "messages": 1_000_000,
