@@ -39,6 +39,19 @@ PLAIN = Policy(retries=0, affinity=False)
 GENERATING = (Wire.CHAT, Wire.RESPONSES, Wire.MESSAGES)
 
 
+# What proves a stream, and what ends it.
+BEGUN = {
+    Wire.CHAT: b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n',
+    Wire.RESPONSES: b'data: {"type":"response.output_text.delta","delta":"a"}\n\n',
+    Wire.MESSAGES: b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}\n\n',
+}
+ENDED = {
+    Wire.CHAT: b"data: [DONE]\n\n",
+    Wire.RESPONSES: b'data: {"type":"response.completed"}\n\n',
+    Wire.MESSAGES: b'data: {"type":"message_stop"}\n\n',
+}
+
+
 def upstream(name: str, url: str, *wires: Wire, kind: str = "openai", key: str = "env:UP_KEY") -> Upstream:
     """An account behind `url`; all wires when none is named."""
     base = f"{url}/v1" if kind == "openai" else url

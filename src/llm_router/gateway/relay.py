@@ -19,7 +19,6 @@ from llm_router.gateway.selector import Options, Selector, Way
 from llm_router.gateway.story import CLIENT_LEFT
 from llm_router.gateway.verdicts import Verdict
 from llm_router.routing.health import Availability
-from llm_router.routing.order import nearest_chance
 from llm_router.routing.outcome import Outcome, may_rotate
 from llm_router.routing.plan import Candidate, Lane
 from llm_router.wire.errors import Failure
@@ -180,7 +179,7 @@ class Relay:
         if options.laneless and not options.choices:
             return verdicts.no_lane(options.laneless[0], run.call.wire)
         choices = (await self._options(run)).choices
-        return verdicts.final(list(run.failed.values()), choices, nearest_chance(choices))
+        return verdicts.final(run.failed, choices, alone=options.is_single)
 
     def _announce_move(self, run: Run, way: Way, options: Options) -> None:
         """Tell the audit trail when a request goes elsewhere than it would have gone."""

@@ -1,11 +1,11 @@
 """How calls fail and what a client is told in the end: decisions on values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_router.gateway.upstream_failure import Reason, UpstreamFailure
 from llm_router.routing.health import Availability
-from llm_router.routing.order import Choice
+from llm_router.routing.order import Choice, nearest_chance
 from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Candidate, Wire
 from llm_router.routing.readings import Reading
@@ -43,7 +43,11 @@ class Verdict:
 
 def ledger_code(failure: Failure) -> str:
     """The code under which a failure stands in the ledger."""
-    return _LEDGER_CODES.get(failure.code, "LLM_API_ERROR" if failure.status >= 500 else failure.code)
+    if (code := _LEDGER_CODES.get(failure.code)) is not None:
+        return code
+    if failure.status == 429:
+        return "AI_RATE_LIMITED"
+    return "LLM_API_ERROR" if failure.status >= 500 or failure.status == 408 else failure.code
 
 
 def unavailable(message: str, *, retry_after: float = 1.0) -> Failure:
@@ -92,10 +96,15 @@ def out_of_scope(model: str) -> Failure:
     return Failure(403, "model_not_allowed", f"This key may not ask for `{model[:200]}`", should_retry=False)
 
 
-def final(verdicts: Sequence[Verdict], choices: Sequence[Choice], nearest: float | None) -> Failure:
-    """What the client is told when nobody answered; `nearest` is the seconds to the next chance, if there is one."""
+def final(failed: Mapping[Candidate, Verdict], choices: Sequence[Choice], *, alone: bool = False) -> Failure:
+    """What the client is told when nobody answered. `alone`: there was one candidate, whose own words are told."""
+    verdicts = list(failed.values())
+    nearest = nearest_chance(choices)
     outcomes = {verdict.outcome for verdict in verdicts}
-    skipped = [choice for choice in choices if choice.availability is Availability.CLOSED]
+    closed = [choice for choice in choices if choice.availability is Availability.CLOSED]
+    skipped = [choice for choice in closed if choice.candidate not in failed]
+    if alone and len(verdicts) == 1 and verdicts[0].outcome is Outcome.OUTAGE and verdicts[0].status is not None:
+        return verdicts[0].failure
     outcomes |= {_outcome_of(choice) for choice in skipped}
     reasons = [verdict.failure.message for verdict in verdicts]
     reasons += [f"`{choice.candidate}` is {choice.reason}" for choice in skipped]

@@ -17,15 +17,10 @@ from support.rawhttp import (
     send_chunk,
     stream,
 )
-from support.stage import CLIENT_KEY, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
+from support.stage import BEGUN, CLIENT_KEY, ENDED, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
 
 from llm_router.routing.plan import Wire
 
-ENDED = {
-    Wire.CHAT: b"data: [DONE]\n\n",
-    Wire.RESPONSES: b'event: response.completed\ndata: {"type":"response.completed","response":{}}\n\n',
-    Wire.MESSAGES: b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
-}
 KEY = ("authorization", f"Bearer {CLIENT_KEY}")
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=10),
@@ -100,7 +95,7 @@ async def test_a_stream_is_not_buffered(stage: Stage, wire: Wire):
         async with line_to(stage.port) as line:
             await line.write(request("POST", PATHS[wire], body_for(stream=True), [KEY]))
             for number in range(5):
-                event = f"data: {number}\n\n".encode()
+                event = f"data: {number}\n\n".encode() if number else BEGUN[wire]
                 released.put_nowait(event)
                 if number == 0:
                     assert (await line.head()).status == 200
@@ -145,7 +140,7 @@ async def test_a_client_that_goes_away_cancels_its_upstream(stage: Stage, stream
 
     async def play(line: Line, received: Message) -> None:
         if streams:
-            await begin_stream(line, b"data: 1\n\n")
+            await begin_stream(line, BEGUN[Wire.CHAT])
         asked.set()
         await line.gone()
         cancelled.set()
@@ -157,7 +152,7 @@ async def test_a_client_that_goes_away_cancels_its_upstream(stage: Stage, stream
         await asked.wait()
         if streams:
             await line.head()
-            assert await line.chunk() == b"data: 1\n\n"
+            assert await line.chunk() == BEGUN[Wire.CHAT]
         line.cut()
         await cancelled.wait()
         await stage.becomes_idle()

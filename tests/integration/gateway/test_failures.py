@@ -19,9 +19,9 @@ from support.rawhttp import (
     send_chunk,
     stream,
 )
-from support.stage import CLIENT_KEY, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
+from support.stage import BEGUN, CLIENT_KEY, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
 
-from llm_router.routing.plan import Timeouts, Wire
+from llm_router.routing.plan import Policy, Timeouts, Wire
 
 KEY = ("authorization", f"Bearer {CLIENT_KEY}")
 OK = answer(200, b'{"ok":true}')
@@ -121,14 +121,14 @@ async def test_idle_time_out(stage: Stage, wire: Wire):
     """A stream that stops is ended by its own format's error after `idle` seconds."""
 
     async def play(line: Line, received: Message) -> None:
-        await begin_stream(line, b"data: 1\n\n")
+        await begin_stream(line, BEGUN[wire])
         await line.gone()
 
     async with scripted_upstream(play) as up, asyncio.timeout(5):
         stage.direct(up.port, timeouts=Timeouts(connect=5, first_byte=60, idle=0.2))
         got = await stage.ask(wire, body_for(stream=True))
 
-    assert got.body.startswith(b"data: 1\n\n")
+    assert got.body.startswith(BEGUN[wire])
     assert is_error_event(wire, got.body)
 
 
@@ -137,24 +137,18 @@ async def test_idle_time_out(stage: Stage, wire: Wire):
 
 @pytest.mark.parametrize("wire", GENERATING)
 @pytest.mark.parametrize(
-    ("chunks", "whole"),
-    [
-        ((b"data: 1\n\n",), False),
-        ((b"data: 1\n\ndata: {ha",), False),
-        ((b"data: 1\n\n",), True),
-        ((b"data: 1\n\ndata: {ha",), True),
-        ((b"data: 1\r\n\r\ndata: {ha\r\n",), False),
-    ],
+    ("more", "whole"),
+    [(b"", False), (b"data: {ha", False), (b"", True), (b"data: {ha", True), (b": x\r\n\r\ndata: {ha\r\n", False)],
     ids=["cut", "cut-in-event", "no-terminal", "no-terminal-in-event", "crlf"],
 )
-async def test_a_stream_without_its_end(stage: Stage, wire: Wire, chunks: tuple[bytes, ...], whole: bool):
+async def test_a_stream_without_its_end(stage: Stage, wire: Wire, more: bytes, whole: bool):
     """After whole events, and nothing else, comes the format's own error event, and the answer ends in order."""
-    async with scripted_upstream(stream(*chunks, whole=whole)) as up:
+    async with scripted_upstream(stream(BEGUN[wire] + more, whole=whole)) as up:
         stage.direct(up.port)
         got = await stage.ask(wire, body_for(stream=True))
 
     assert got.status == 200
-    whole_events = chunks[0][: chunks[0].index(b"data: {ha")] if b"{ha" in chunks[0] else chunks[0]
+    whole_events = BEGUN[wire] + more.partition(b"data: {ha")[0]
     assert got.body.startswith(whole_events)
     assert is_error_event(wire, b"\n\n" + got.body.removeprefix(whole_events))
     assert b"{ha" not in got.body
@@ -258,15 +252,44 @@ async def test_the_callers_own_fault_does_not_rotate(stage: Stage, status: int):
     assert (got.status, got.body, second.received) == (status, text, [])
 
 
-async def test_the_last_error_is_returned_as_it_was(stage: Stage):
-    """Status, body and Retry-After are the last upstream's own."""
+async def test_a_lone_upstreams_error_is_returned_as_it_was(stage: Stage):
+    """Status, body and Retry-After are its own."""
     text = b'{ "error": {"message":"slow down", "extra": 1} }'
-    last = answer(429, text, [JSON, ("retry-after", "7"), ("x-ratelimit-left", "0")])
-    async with scripted_upstream(answer(500, b"{}")) as first, scripted_upstream(last) as second:
-        stage.configure({"one": upstream("one", first.url), "two": upstream("two", second.url)})
+    async with scripted_upstream(answer(429, text, [JSON, ("retry-after", "7"), ("x-ratelimit-left", "0")])) as up:
+        stage.direct(up.port)
         got = await stage.ask()
 
     assert (got.status, got.body, got.header("retry-after"), got.header("x-ratelimit-left")) == (429, text, "7", "0")
+
+
+@pytest.mark.parametrize(("wire", "status"), [(Wire.CHAT, 503), (Wire.RESPONSES, 503), (Wire.MESSAGES, 529)])
+async def test_every_account_fails(stage: Stage, wire: Wire, status: int):
+    """With several accounts the router speaks for them, and says why each could not answer."""
+    slow = answer(429, b'{"error":{"message":"slow down"}}', [JSON, ("retry-after", "700")])
+    broken = answer(500, b'{"error":{"message":"broken"}}')
+    async with scripted_upstream(broken) as first, scripted_upstream(slow) as second:
+        stage.configure({"one": upstream("one", first.url), "two": upstream("two", second.url)})
+        failed = [await stage.ask(wire) for _ in range(4)]
+
+    code = "overloaded_error" if wire is Wire.MESSAGES else "provider_unavailable"
+    assert [got.status for got in failed] == [status] * 4
+    assert error_of(failed[0])[1:] == (code, "broken; slow down")
+    assert "`two/real-two` is cooling (throttle) for another" in error_of(failed[1])[2]
+    assert "`one/real-one` is degraded (outage) for another" in error_of(failed[3])[2]
+    assert [len(first.received), len(second.received)] == [3, 1]
+    assert failed[0].header("retry-after") == "1"  # the first may be asked again at once
+    assert int(failed[3].header("retry-after") or 0) in range(25, 31)
+
+
+async def test_every_account_is_throttled(stage: Stage):
+    """That is a 429 with the time of the first to open."""
+    upstreams = [answer(429, b"{}", [JSON, ("retry-after", seconds)]) for seconds in ("50", "20")]
+    async with scripted_upstream(upstreams[0]) as first, scripted_upstream(upstreams[1]) as second:
+        stage.configure({"one": upstream("one", first.url), "two": upstream("two", second.url)})
+        got = await stage.ask()
+
+    assert (got.status, got.json()["error"]["type"]) == (429, "rate_limit_error")
+    assert int(got.header("retry-after") or 0) in range(18, 21)
 
 
 @pytest.mark.parametrize(("wire", "status"), [(Wire.CHAT, 503), (Wire.RESPONSES, 503), (Wire.MESSAGES, 529)])
@@ -287,10 +310,11 @@ async def test_fallbacks(stage: Stage):
     async with scripted_upstream(answer(500, b"{}")) as first, scripted_upstream(answer(500, b"{}"), OK) as second:
         ups = {"one": upstream("one", first.url), "two": upstream("two", second.url)}
         models = {"m": ("one/a",), "n": ("one/a", "two/b")}
-        stage.configure(ups, models, fallbacks={"m": "n", "n": "m"})
+        policy = Policy(retries=0, affinity=False, fallbacks={"m": "n", "n": "m"})
+        stage.configure(ups, models, policy=policy)
         failed, answered = await stage.ask(), await stage.ask()
 
-    assert (failed.status, answered.status) == (500, 200)
+    assert (failed.status, answered.status) == (503, 200)
     assert [json.loads(received.body)["model"] for received in first.received] == ["a", "a"]
     assert [json.loads(received.body)["model"] for received in second.received] == ["b", "b"]
 

@@ -19,7 +19,7 @@ from support.rawhttp import (
     send_chunk,
     stream,
 )
-from support.stage import CLIENT_KEY, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
+from support.stage import BEGUN, CLIENT_KEY, GENERATING, PATHS, UPSTREAM_KEY, Stage, body_for, upstream
 
 from llm_router.routing.plan import Timeouts, Wire
 
@@ -113,7 +113,7 @@ async def test_a_translated_stream(stage: Stage, wire: Wire):
     go_on = asyncio.Event()
 
     async def play(line: Line, received: Message) -> None:
-        await begin_stream(line, b"data: 1\n\n")
+        await begin_stream(line, BEGUN[wire])
         await go_on.wait()
         await send_chunk(line, b"data: 2\n\n")
         line.cut()
@@ -123,7 +123,7 @@ async def test_a_translated_stream(stage: Stage, wire: Wire):
         async with line_to(stage.port) as line:
             await line.write(request("POST", PATHS[wire], body_for(stream=True), [KEY]))
             assert (await line.head()).status == 200
-            assert await line.chunk() == b"data: 1\n\n"
+            assert await line.chunk() == BEGUN[wire]
             go_on.set()
             rest = await line.chunk() + await line.chunk()
 
@@ -323,7 +323,7 @@ async def test_a_door_takes_post(doors: Stage):
 async def test_a_door_passes_bytes(stage: Stage, wire: Wire, path: str):
     """Body and answer pass as they are, errors and streams too; the key is put in here."""
     body = b'{ "model" : "real" , "x":1.0 }'
-    events = stream(b"data: 1\n\n", b"data: 2\n\n")
+    events = stream(BEGUN[wire], b"data: 2\n\n")
     error = answer(422, f'{{"error":"{UPSTREAM_KEY}"}}'.encode(), [("x-k", UPSTREAM_KEY)])
     async with scripted_upstream(answer(200, b"{ }"), events, error) as up:
         stage.configure({"up": upstream("up", up.url, wire)}, translator=translator(9))
@@ -333,7 +333,7 @@ async def test_a_door_passes_bytes(stage: Stage, wire: Wire, path: str):
 
     assert [(reply.status, reply.body) for reply in got] == [
         (200, b"{ }"),
-        (200, b"data: 1\n\ndata: 2\n\n"),
+        (200, BEGUN[wire] + b"data: 2\n\n"),
         (422, b'{"error":"***"}'),
     ]
     assert got[2].header("x-k") == "***"
@@ -344,7 +344,7 @@ async def test_a_door_passes_bytes(stage: Stage, wire: Wire, path: str):
 
 async def test_a_door_breaks_off_with_its_upstream(stage: Stage):
     """LiteLLM is not told that half a stream was whole."""
-    async with scripted_upstream(stream(b"data: 1\n\n", whole=False)) as up:
+    async with scripted_upstream(stream(BEGUN[Wire.CHAT], whole=False)) as up:
         stage.configure({"up": upstream("up", up.url, Wire.CHAT)}, translator=translator(9))
         async with line_to(stage.port) as line:
             headers = [("authorization", "Bearer door-1")]
