@@ -75,20 +75,7 @@ def running_gateway(
     main, familiar = listener(), listener()
     ours, theirs = socket.socketpair()
     ours.settimeout(_DEADLINE)
-    names = f"gateway={main.fileno()},translator={familiar.fileno()}"
-    process = subprocess.Popen(  # the command is a list of our own
-        [sys.executable, "-m", "llm_router.gateway"],
-        env={
-            "PATH": os.environ.get("PATH", ""),
-            **(environment or {}),
-            "LLM_ROUTER_LISTEN_FDS": names,
-            "LLM_ROUTER_CONTROL_FD": str(theirs.fileno()),
-            "LLM_ROUTER_HOME": str(home),
-        },
-        pass_fds=(main.fileno(), familiar.fileno(), theirs.fileno()),
-        stdin=subprocess.DEVNULL,
-    )
-    theirs.close()
+    process = _spawn(home, {"gateway": main, "translator": familiar}, theirs, environment or {})
     gateway = RunningGateway(process, main.getsockname()[1], familiar.getsockname()[1], ours)
     try:
         gateway.call("configure", plan=json.loads(plan.to_json()), endpoints=endpoints or {}, translator=translator)
@@ -96,11 +83,34 @@ def running_gateway(
             pass
         yield gateway
     finally:
-        ours.close()
-        main.close()
-        familiar.close()
-        try:
-            process.wait(_DEADLINE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        for held in (ours, main, familiar):
+            held.close()
+        _end(process)
+
+
+def _spawn(
+    home: Path, doors: Mapping[str, socket.socket], channel: socket.socket, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """A gateway process that inherits its doors and its end of the channel, which is closed here."""
+    names = ",".join(f"{name}={door.fileno()}" for name, door in doors.items())
+    with channel:
+        return subprocess.Popen(  # the command is a list of our own
+            [sys.executable, "-m", "llm_router.gateway"],
+            env={
+                "PATH": os.environ.get("PATH", ""),
+                **environment,
+                "LLM_ROUTER_LISTEN_FDS": names,
+                "LLM_ROUTER_CONTROL_FD": str(channel.fileno()),
+                "LLM_ROUTER_HOME": str(home),
+            },
+            pass_fds=(*(door.fileno() for door in doors.values()), channel.fileno()),
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_DEADLINE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
