@@ -1,6 +1,7 @@
 """What one part of a configuration asks of another: names that must exist, ports that must differ, cycles."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from urllib.parse import urlsplit
@@ -9,11 +10,13 @@ from llm_router.config.document import KeyPath
 from llm_router.config.profiles import BUILT_IN
 from llm_router.config.schema import SANDBOX_URL, ProfilePart, ProviderPart, Settings
 from llm_router.routing.plan import Wire
+from llm_router.routing.shared_state import SharedState
 
 type Finding = tuple[KeyPath, str]
 
 RAW_PROVIDER = "litellm"
 UNITS = ("gateway", "litellm", "sandbox", "supervisor", "all")
+_WORKER = re.compile(r"gateway-\d+")
 WIRES: Mapping[str, tuple[Wire, ...]] = {
     "sandbox": tuple(Wire),
     "openai": (Wire.CHAT, Wire.RESPONSES, Wire.EMBEDDINGS),
@@ -57,6 +60,12 @@ def _gateway(settings: Settings) -> Iterator[Finding]:
     if not is_loopback(gateway.host) and not gateway.client_keys:
         message = "others can reach this address, so it needs `gateway.client_keys`; or use 127.0.0.1"
         yield ("gateway", "host"), message
+    if gateway.workers > 1 and not SharedState(settings.state).is_shared:
+        yield (
+            ("gateway", "workers"),
+            f"{gateway.workers} workers with `state: memory` would each count limits for themselves, and let through "
+            f"{gateway.workers} times what a key may; set `state: redis://127.0.0.1:6379/0`, or leave one worker",
+        )
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
@@ -75,7 +84,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
 def _services(settings: Settings) -> Iterator[Finding]:
     known = [*settings.services, "gateway", "litellm", "sandbox"]
     for name, service in settings.services.items():
-        if name in UNITS:
+        if name in UNITS or _WORKER.fullmatch(name):
             yield ("services", name), f"`{name}` is a unit of the router itself; choose another name"
         if service.readiness_path is not None and service.port is None:
             yield ("services", name, "readiness_path"), "needs `port` beside it"

@@ -61,6 +61,7 @@ def _gateway(settings: Settings) -> GatewaySettings:
     return GatewaySettings(
         host=gateway.host,
         port=gateway.port,
+        workers=gateway.workers,
         max_body_bytes=gateway.max_body_bytes,
         allowed_hosts=gateway.allowed_hosts,
         allowed_origins=gateway.allowed_origins,

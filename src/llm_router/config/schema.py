@@ -191,6 +191,7 @@ class GatewayPart(Part):
 
     host: Host = "127.0.0.1"
     port: Port = 8317
+    workers: Annotated[int, Field(ge=1, le=32)] = 1
     max_body_bytes: Size = 32 * 1024**2
     allowed_hosts: Annotated[tuple[Host, ...], Field(strict=False)] = ()
     allowed_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)] = ()

@@ -13,6 +13,7 @@ from llm_router.control.release import release
 from llm_router.control.supervisor import SupervisorClient, SupervisorNotRunning
 from llm_router.errors import UnknownName
 from llm_router.home import FILE_MODE, FOLDER_MODE, Home
+from llm_router.routing.plan import gateway_units
 
 UnitReport = Mapping[str, Any]
 UNKNOWN = "unknown"
@@ -80,12 +81,13 @@ def version_hint(report: RuntimeReport) -> str | None:
 
 
 def choose(report: RuntimeReport, names: list[str]) -> tuple[UnitReport, ...]:
-    """The units of these names; all for none or `all`. Raises UnknownName."""
+    """The units of these names; all for none or `all`, each worker for `gateway`. Raises UnknownName."""
     known = {str(unit["unit"]): unit for unit in report.units}
     for name in names:
         if name not in known and name != "all":
             raise UnknownName("unit", name, (*known, "all"))
-    return tuple(unit for name, unit in known.items() if not names or "all" in names or name in names)
+    wanted = {*names, *(gateway_units(len(known)) if "gateway" in names else ())}
+    return tuple(unit for name, unit in known.items() if not names or "all" in names or name in wanted)
 
 
 def idle_units(home: Home) -> list[dict[str, object]]:
@@ -96,7 +98,9 @@ def idle_units(home: Home) -> list[dict[str, object]]:
     services = [str(service["name"]) for service in plan.get("services", [])]
     needs_sandbox = any(held.get("base_url") == "unit://sandbox" for held in plan.get("upstreams", {}).values())
     translator = plan.get("translator", {}).get("enabled", False)
-    names = ["gateway", *(["sandbox"] if needs_sandbox else []), *services, *(["litellm"] if translator else [])]
+    workers = plan.get("gateway", {}).get("workers", 1)
+    sandbox = ["sandbox"] if needs_sandbox else []
+    names = [*gateway_units(workers), *sandbox, *services, *(["litellm"] if translator else [])]
     return [_stopped(home, name) for name in names]
 
 

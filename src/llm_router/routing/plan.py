@@ -35,6 +35,7 @@ __all__ = [
     "Upstream",
     "Wire",
     "deployment_name",
+    "gateway_units",
     "parse_route",
     "route_id",
 ]
@@ -140,6 +141,7 @@ class GatewaySettings:
 
     host: str = "127.0.0.1"
     port: int = 8317
+    workers: int = 1  # processes that accept on the same doors; more than one needs shared state
     max_body_bytes: int = 32 * 1024 * 1024
     allowed_hosts: tuple[str, ...] = ()  # Host names beyond loopback and `host` itself
     allowed_origins: tuple[str, ...] = ()  # browser origins, e.g. `http://localhost:3000`
@@ -253,6 +255,11 @@ class Plan:
             state=SharedState(**held["state"]),
             ledger_days=held["ledger_days"],
         )
+
+
+def gateway_units(workers: int) -> tuple[str, ...]:
+    """The names of the gateway's workers as units: `gateway`, `gateway-2`, …"""
+    return ("gateway", *(f"gateway-{number}" for number in range(2, workers + 1)))
 
 
 def route_id(upstream: str, wire: Wire) -> str:

@@ -37,11 +37,14 @@ def read_failure(status: int, headers: Mapping[str, str], body: bytes, now: floa
     """Read an answer with a status of 300 or more; `headers` have lower-case names, `now` is seconds since 1970."""
     error = _error_object(body)
     codes = list(_codes(error))
+    message = _message(error)
     outcome = _outcome(status, codes)
+    if message.startswith(signs.EXHAUSTED_MESSAGES):
+        outcome = Outcome.EXHAUSTED
     if outcome is Outcome.CREDENTIAL and any(mark in body for mark in signs.CHALLENGE_MARKS):
         outcome = Outcome.OUTAGE
     wait = _wait(headers, error, now) if outcome is not Outcome.REQUEST else None
-    return Reading(outcome, codes[0] if codes else "", _message(error), wait)
+    return Reading(outcome, codes[0] if codes else "", message, wait)
 
 
 def read_stream_error(head: bytes, now: float) -> Reading | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from llm_router.errors import RouterError
 from llm_router.home import Home, explain
 from llm_router.routing.plan import Plan
-from llm_router.supervisor import sockets
-from llm_router.supervisor.fleet import GATEWAY, SANDBOX, TRANSLATOR, Fleet
+from llm_router.supervisor import sockets, workers
+from llm_router.supervisor.fleet import SANDBOX, TRANSLATOR, Fleet
 from llm_router.supervisor.launches import gateway_variables
 from llm_router.supervisor.units import RUNNING, State
 
@@ -62,6 +62,7 @@ class Applier:
         await self._before(plan, limit)
         replaced = await self._exchange(before, plan, limit)
         await self._services(before, plan)
+        await workers.fit(fleet, before, plan)
         return {"profile": plan.profile, "translator_replaced": replaced, "problems": fleet.gateway.problems}
 
     def _refuse(self, before: Plan, plan: Plan) -> None:
@@ -71,6 +72,7 @@ class Applier:
                 ("gateway.host", before.gateway.host, plan.gateway.host),
                 ("gateway.port", before.gateway.port, plan.gateway.port),
                 ("litellm.port", self._door(before, plan), plan.translator.port),
+                ("state", before.state, plan.state),
             )
             if old != new
         ]
@@ -91,11 +93,11 @@ class Applier:
     async def _before(self, plan: Plan, limit: float) -> None:
         """What the new plan needs must be there before a request can ask for it."""
         new = gateway_variables(plan) - self.fleet.gateway.variables
-        if new & self.fleet.launcher.environ.keys() and self.fleet.runners[GATEWAY].state in RUNNING:
-            await self.fleet.renew_gateway(plan, limit)
+        if new & self.fleet.launcher.environ.keys() and self.fleet.gateway_runs:
+            await workers.renew(self.fleet, plan, limit)
         if plan.needs_unit(SANDBOX) and not self.fleet.plan.needs_unit(SANDBOX):
             self.fleet.adopt_sandbox()
-            if self.fleet.runners[GATEWAY].state in RUNNING:
+            if self.fleet.gateway_runs:
                 self.fleet.start([SANDBOX])
 
     async def _exchange(self, before: Plan, plan: Plan, limit: float) -> bool:
@@ -128,7 +130,7 @@ class Applier:
         await self.fleet.gateway.configure(plan, None)
         self.fleet.put_translator(fresh)
         stopped = old is not None and old.runner.state is State.STOPPED
-        if self.fleet.runners[GATEWAY].state in RUNNING and not stopped:
+        if self.fleet.gateway_runs and not stopped:
             fresh.runner.start()
         return False
 
@@ -144,5 +146,5 @@ class Applier:
             await fleet.stop([SANDBOX])
             fleet.drop(SANDBOX)
         fleet.adopt(plan)
-        up = fleet.runners[GATEWAY].state in RUNNING
+        up = fleet.gateway_runs
         fleet.start([name for name in new if name in running or (up and name not in old)])

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from llm_router.errors import RouterError, UnknownName
 from llm_router.home import Home, HomeError
 from llm_router.journal.events import EventLog
-from llm_router.routing.plan import Plan, Service
+from llm_router.routing.plan import Plan, Service, gateway_units
 from llm_router.supervisor import leftovers, sockets
 from llm_router.supervisor.gateway_unit import GatewayUnit
 from llm_router.supervisor.launches import Launcher, gateway_variables
@@ -19,14 +19,7 @@ from llm_router.supervisor.units import RUNNING, SETTLED, RestartPolicy, State
 GATEWAY, SANDBOX, TRANSLATOR = "gateway", "sandbox", "litellm"
 ALL = "all"
 DEPENDENCY_LIMIT = 120.0
-RETIRE_GRACE = 30.0  # seconds that requests in flight get in a gateway that is replaced
 Watcher = Callable[[UnitRunner], None]
-
-
-class GatewayNotReady(RouterError):
-    """A new gateway did not become ready, so the one before it stays."""
-
-    code = "supervisor.gateway_not_ready"
 
 
 class DependencyNotReady(RouterError):
@@ -58,12 +51,14 @@ class Fleet:
         self.translator = TranslatorUnit(
             self.launcher, self.gateway, lambda: self.need(TRANSLATOR, (GATEWAY,)), self.make_runner
         )
-        self.runners[GATEWAY] = self.make_runner(GATEWAY, self.gateway.prepare, self._gateway_changed)
         self.adopt(self.plan)
 
     def adopt(self, plan: Plan) -> None:
         """Make the units that a plan has and the fleet has not. Starts and stops nothing."""
         self.plan = plan
+        for name in gateway_units(plan.gateway.workers):
+            if name not in self.runners:
+                self.runners[name] = self.gateway_runner(self.gateway, name)
         if plan.needs_unit(SANDBOX):
             self.adopt_sandbox()
         for service in plan.services:
@@ -78,34 +73,14 @@ class Fleet:
         if SANDBOX not in self.runners:
             self.runners[SANDBOX] = self.make_runner(SANDBOX, self._prepare_sandbox, lambda _: None)
 
-    async def renew_gateway(self, plan: Plan, limit: float) -> None:
-        """A gateway that sees the variables which `plan` names takes the place of one that does not.
+    @property
+    def gateway_runs(self) -> bool:
+        """Whether any worker of the gateway has a process that is wanted."""
+        return any(self.runners[name].state in RUNNING for name in self.gateway.workers)
 
-        Both accept on the same sockets until the old one, drained, is gone. Raises GatewayNotReady.
-        """
-        old_unit, old_runner = self.gateway, self.runners[GATEWAY]
-        fresh = GatewayUnit(
-            self.launcher,
-            old_unit.plan,
-            old_unit.translator,
-            variables=old_unit.variables | gateway_variables(plan),
-        )
-        runner = self.make_runner(GATEWAY, fresh.prepare, self._gateway_changed)
-        runner.start()
-        await runner.wait_for(lambda state: state in (State.READY, State.FAILED), limit)
-        if runner.state is not State.READY:
-            reason = runner.unit.reason
-            await runner.stop()
-            raise GatewayNotReady(
-                f"a gateway that sees the new plan's variables did not become ready: {reason}",
-                hints=["Run `router service logs gateway`"],
-                unharmed="What runs keeps running as it was",
-            )
-        self.gateway = self.translator.gateway = fresh
-        self.runners[GATEWAY] = runner
-        old_runner.timing = replace(old_runner.timing, stop_grace=RETIRE_GRACE)
-        await old_runner.stop()
-        old_unit.gone()
+    def gateway_runner(self, unit: GatewayUnit, name: str) -> UnitRunner:
+        """A runner for one more worker of a gateway."""
+        return self.make_runner(name, unit.add(name).prepare, self._gateway_changed)
 
     async def hand_over(self, old: Slot, new: Slot, plan: Plan) -> None:
         """Put a ready LiteLLM in the place of another, together with its plan. Raises GatewaySilent."""
@@ -126,6 +101,7 @@ class Fleet:
     def drop(self, name: str) -> None:
         """Forget a unit that is stopped."""
         self.runners.pop(name, None)
+        self.gateway.workers.pop(name, None)
         if name == TRANSLATOR:
             self.translator.current = None
 
@@ -146,8 +122,8 @@ class Fleet:
         self._events.write(event, result=result, service=service, profile=self.plan.profile, detail=detail)
 
     def select(self, names: Iterable[str]) -> list[str]:
-        """The units meant, `all` spelt out, in starting order. Raises UnknownName."""
-        asked = set(names)
+        """The units meant, in starting order: `all` is all, `gateway` each of its workers. Raises UnknownName."""
+        asked = self._spelt_out(names)
         for name in sorted(asked - {ALL}):
             if name not in self.runners:
                 raise UnknownName("unit", name, (*self.runners, ALL))
@@ -172,7 +148,7 @@ class Fleet:
             chosen = [name for name in wanted if self._level(name) == level]
             ended = await asyncio.gather(*(self.runners[name].stop() for name in chosen))
             results.update(zip(chosen, ended, strict=True))
-        if GATEWAY in wanted and not keep_doors:
+        if wanted & self.gateway.workers.keys() and not keep_doors and not self._anybody_opens():
             self.launcher.held.close(sockets.GATEWAY, sockets.TRANSLATOR)
         return results
 
@@ -188,7 +164,11 @@ class Fleet:
             runner = self.runners.get(other)
             if runner is None:
                 raise DependencyNotReady(f"`{name}` depends on `{other}`, which is no unit")
-            await runner.wait_for(_settled, DEPENDENCY_LIMIT)
+            for held in (self.runners[each] for each in self._spelt_out([other])):
+                await held.wait_for(_settled, DEPENDENCY_LIMIT)
+                if held.state is State.READY:  # one worker of the gateway will do
+                    runner = held
+                    break
             if runner.state is not State.READY:
                 raise DependencyNotReady(f"`{name}` depends on `{other}`, which is {runner.state}")
 
@@ -197,9 +177,10 @@ class Fleet:
         return [self.describe(name) for name in self._order()]
 
     def describe(self, name: str) -> dict[str, object]:
-        """One UnitReport; the gateway's also says what is wrong with its configuration, and while it runs."""
+        """One UnitReport; a gateway's also says what is wrong with its configuration, and while it runs."""
         report = self.runners[name].report()
-        return {**report, "problems": self.gateway.problems + self.gateway.troubles} if name == GATEWAY else report
+        worker = self.gateway.workers.get(name)
+        return {**report, "problems": worker.problems + worker.troubles} if worker is not None else report
 
     def record(self) -> None:
         """Write down which processes run, for the next supervisor should this one be killed."""
@@ -218,13 +199,24 @@ class Fleet:
             asyncio.get_running_loop().call_soon(self.record)
 
     def _gateway_changed(self, runner: UnitRunner) -> None:
-        if runner is not self.runners.get(GATEWAY):
+        worker = self.gateway.workers.get(runner.name)
+        if runner is not self.runners.get(runner.name) or worker is None:
             return  # one that is not yet, or no more, in force
-        if runner.state is State.FAILED:
+        if runner.state is State.FAILED and not self._anybody_opens():
             # nobody will accept: a client had better be refused than wait for ever
             self.launcher.held.close(sockets.GATEWAY, sockets.TRANSLATOR)
         if runner.state not in (*RUNNING, State.STOPPING):
-            self.gateway.gone()
+            worker.gone()
+
+    def _anybody_opens(self) -> bool:
+        """Whether a worker of the gateway runs or is to run."""
+        gone = (State.STOPPED, State.FAILED)
+        return any(self.runners[name].state not in gone for name in self.gateway.workers)
+
+    def _spelt_out(self, names: Iterable[str]) -> set[str]:
+        """These names, and with `gateway` those of all its workers."""
+        held = set(names)
+        return held | self.gateway.workers.keys() if GATEWAY in held else held
 
     async def _prepare_sandbox(self) -> Started:
         return self.launcher.sandbox()
@@ -238,9 +230,9 @@ class Fleet:
 
     def _depends_on(self, name: str) -> frozenset[str]:
         if name == TRANSLATOR:
-            return frozenset({GATEWAY})
+            return frozenset(self.gateway.workers)
         named = next((service.depends_on for service in self.plan.services if service.name == name), ())
-        return frozenset(named) & self.runners.keys()
+        return frozenset(self._spelt_out(named)) & self.runners.keys()
 
     def _needs(self, name: str) -> set[str]:
         found: set[str] = set()
@@ -253,16 +245,16 @@ class Fleet:
 
     def _level(self, name: str) -> int:
         """Who is used stands below who uses: the gateway is on top, and the translator, which serves it, below."""
-        if name == GATEWAY:
+        if name in self.gateway.workers:
             return 1000
         if name == TRANSLATOR:
             return 999
         return min(len(self._needs(name)), 998)
 
     def _order(self) -> list[str]:
-        first = [name for name in (GATEWAY, SANDBOX) if name in self.runners]
+        first = [name for name in (*self.gateway.workers, SANDBOX) if name in self.runners]
         services = sorted(
-            (name for name in self.runners if name not in (SANDBOX, GATEWAY, TRANSLATOR)),
+            (name for name in self.runners if name not in (*first, TRANSLATOR)),
             key=lambda name: (len(self._needs(name)), name),
         )
         return [*first, *services, *([TRANSLATOR] if TRANSLATOR in self.runners else [])]

@@ -1,4 +1,4 @@
-"""The gateway as a unit: its present configuration, and the channel to the process that has it."""
+"""The gateway as a unit: one configuration for all of its workers, and a channel to each worker's process."""
 
 import asyncio
 import contextlib
@@ -15,6 +15,7 @@ from llm_router.supervisor.runner import Started
 CONFIGURE_LIMIT = 20.0
 DRAIN_LIMIT = 2.0
 LOOK_LIMIT = 1.0
+Problems = list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -25,76 +26,142 @@ class GatewayUnit:
     plan: Plan
     translator: Translator | None = None
     no_translator: str = ""  # why none will come; empty while one answers or is awaited
-    variables: frozenset[str] = frozenset()  # of the environment, that its process sees beyond the allow-list
-    problems: list[dict[str, Any]] = field(default_factory=list)
-    troubles: list[dict[str, Any]] = field(default_factory=list)  # of its running, as `look` last found them
-    _channel: GatewayChannel | None = None
-    _first: asyncio.Task[None] | None = None
-    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    variables: frozenset[str] = frozenset()  # of the environment, that its processes see beyond the allow-list
+    workers: "dict[str, GatewayWorker]" = field(default_factory=dict)  # by unit name
 
-    async def prepare(self) -> Started:
-        """A new process: its channel already holds its first configuration when it starts to read."""
-        self._close()
-        channel = GatewayChannel.create()
-        try:
-            started = self.launcher.gateway(self.plan, channel, self.variables)
-        except BaseException:
-            channel.close()
-            raise
-        self._channel = channel
-        self._first = asyncio.get_running_loop().create_task(self._configure_first(channel), name="gateway:configure")
-        return Started(started.launch, started.probe, started.url, started.port, started.after_spawn, ask=self.drain)
+    def add(self, name: str) -> "GatewayWorker":
+        """One more worker, without a process."""
+        self.workers[name] = GatewayWorker(self)
+        return self.workers[name]
+
+    @property
+    def problems(self) -> Problems:
+        """The answers to the last `configure`, each problem once."""
+        found: Problems = []
+        for worker in self.workers.values():
+            found += [problem for problem in worker.problems if problem not in found]
+        return found
 
     async def configure(self, plan: Plan, translator: Translator | None) -> None:
-        """Put a new state in force. A gateway that is not there gets it when it comes. Raises GatewaySilent."""
+        """Put a new state in force, in all workers or in none.
+
+        A worker that is not there gets it when it comes. Raises GatewaySilent.
+        """
         before = self.plan, self.translator
         self.plan, self.translator = plan, translator
-        channel = self._channel
-        if channel is None or channel.closed:
+        failures = await self._tell_all()
+        if not failures:
             return
-        try:
-            await self._tell(channel)
-        except GatewaySilent:
-            if channel.closed or channel is not self._channel:
-                return  # it died; its successor is configured with the new state
-            self.plan, self.translator = before
-            raise
+        self.plan, self.translator = before
+        if len(self.workers) > 1:
+            await self._tell_all()  # those that had taken it
+        raise failures[0]
 
     async def in_flight(self, generation: int) -> int:
-        """How many requests a translator's generation still has. 0 when there is no gateway to ask."""
-        if self._channel is None or self._channel.closed:
-            return 0
-        answer = await self._channel.ask("stats")
-        return int(answer.get("translators", {}).get(str(generation), 0))
+        """How many requests of all workers a translator's generation still has. Raises GatewaySilent."""
+        answers = await asyncio.gather(*(worker.stats() for worker in self.workers.values()))
+        return sum(int(answer.get("translators", {}).get(str(generation), 0)) for answer in answers)
 
     async def look(self) -> None:
         """Ask what goes wrong while it runs: a ledger that cannot be written, state that cannot be reached."""
-        self.troubles = []
-        if self._channel is None or self._channel.closed:
-            return
-        with contextlib.suppress(GatewaySilent):  # its readiness tells that
-            self.troubles = list((await self._channel.ask("stats", limit=LOOK_LIMIT)).get("problems", []))
+        await asyncio.gather(*(worker.look() for worker in self.workers.values()))
 
     async def ask(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        """Pass an operator's question on. Raises GatewaySilent, and UnknownName for an account that is not there."""
-        if self._channel is None or self._channel.closed:
-            raise GatewaySilent("the gateway does not run", hints=["Run `router service start gateway`"])
+        """Pass an operator's question on to any worker that serves; what it changes, it changes for all.
+
+        Raises GatewaySilent, and UnknownName for an account that is not there.
+        """
         fields = {name: value for name, value in message.items() if name not in {"id", "op"}}
-        return await self._channel.ask(str(message.get("op", "")), **fields)
+        error = GatewaySilent("the gateway does not run", hints=["Run `router service start gateway`"])
+        for worker in sorted(self.workers.values(), key=lambda worker: not worker.serves):
+            channel = worker.channel
+            if channel is None or channel.closed:
+                continue
+            try:
+                return await channel.ask(str(message.get("op", "")), **fields)
+            except GatewaySilent as silent:
+                error = silent
+        raise error
+
+    def gone(self) -> None:
+        """All of its processes ended."""
+        for worker in self.workers.values():
+            worker.gone()
+
+    async def _tell_all(self) -> list[GatewaySilent]:
+        answers = await asyncio.gather(*(worker.tell() for worker in self.workers.values()))
+        return [answer for answer in answers if answer is not None]
+
+
+@dataclass(slots=True, eq=False)
+class GatewayWorker:
+    """One process of the gateway: its channel, and what it said."""
+
+    unit: GatewayUnit
+    problems: Problems = field(default_factory=list)
+    troubles: Problems = field(default_factory=list)  # of its running, as `look` last found them
+    channel: GatewayChannel | None = None
+    _first: asyncio.Task[None] | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def serves(self) -> bool:
+        """Whether its process said that it accepts requests, and is there."""
+        return self.channel is not None and self.channel.ready.is_set() and not self.channel.closed
+
+    async def prepare(self) -> Started:
+        """A new process: its channel already holds its first configuration when it starts to read."""
+        self.gone()
+        unit, channel = self.unit, GatewayChannel.create()
+        try:
+            started = unit.launcher.gateway(unit.plan, channel, unit.variables)
+        except BaseException:
+            channel.close()
+            raise
+        self.channel = channel
+        self._first = asyncio.get_running_loop().create_task(self._configure_first(channel), name="gateway:configure")
+        return Started(started.launch, started.probe, started.url, started.port, started.after_spawn, ask=self.drain)
+
+    async def tell(self) -> GatewaySilent | None:
+        """Configure it with the unit's present state; why that failed. One that died is no failure: another comes."""
+        channel = self.channel
+        if channel is None or channel.closed:
+            return None
+        try:
+            await self._tell(channel)
+        except GatewaySilent as error:
+            return None if channel.closed or channel is not self.channel else error
+        return None
+
+    async def stats(self) -> dict[str, Any]:
+        """What it has in flight; nothing when it is not there. Raises GatewaySilent."""
+        if self.channel is None or self.channel.closed:
+            return {}
+        return await self.channel.ask("stats")
+
+    async def look(self) -> None:
+        """Ask what goes wrong while it runs."""
+        self.troubles = []
+        if self.channel is None or self.channel.closed:
+            return
+        with contextlib.suppress(GatewaySilent):  # its readiness tells that
+            self.troubles = list((await self.channel.ask("stats", limit=LOOK_LIMIT)).get("problems", []))
 
     async def drain(self) -> bool:
         """Ask it to stop accepting, finish and end. Returns whether it was heard."""
-        if self._channel is None:
+        if self.channel is None:
             return False
         try:
-            await self._channel.ask("drain", limit=DRAIN_LIMIT)
+            await self.channel.ask("drain", limit=DRAIN_LIMIT)
         except GatewaySilent:
             return False
         return True
 
     def gone(self) -> None:
         """Its process ended."""
-        self._close()
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
 
     async def _configure_first(self, channel: GatewayChannel) -> None:
         try:
@@ -103,18 +170,14 @@ class GatewayUnit:
             self.problems = [{"code": error.code, "message": error.message, "hint": "router service logs gateway"}]
 
     async def _tell(self, channel: GatewayChannel) -> None:
+        unit = self.unit
         async with self._turn:
             answer = await channel.ask(
                 "configure",
                 limit=CONFIGURE_LIMIT,
-                plan=json.loads(self.plan.to_json()),
-                endpoints=endpoints(self.plan, self.launcher.held),
-                translator=self.translator.as_json() if self.translator else None,
-                no_translator=self.no_translator,
+                plan=json.loads(unit.plan.to_json()),
+                endpoints=endpoints(unit.plan, unit.launcher.held),
+                translator=unit.translator.as_json() if unit.translator else None,
+                no_translator=unit.no_translator,
             )
             self.problems = list(answer.get("problems", []))
-
-    def _close(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None

@@ -74,6 +74,17 @@ def told(text, tmp_path):
             "gateway:\n  host: router.example.com\n  client_keys: []\n",
             "f:3: gateway.host: others can reach this address, so it needs `gateway.client_keys`; or use 127.0.0.1",
         ),
+        (
+            "gateway:\n  workers: 2\n",
+            "f:3: gateway.workers: 2 workers with `state: memory` would each count limits for themselves, and let "
+            "through 2 times what a key may; set `state: redis://127.0.0.1:6379/0`, or leave one worker",
+        ),
+        ("gateway: {workers: 33}\n", "f:2: gateway.workers: must be less than or equal to 32"),
+        ("gateway: {workers: 0}\n", "f:2: gateway.workers: must be greater than or equal to 1"),
+        (
+            "services:\n  gateway-2: {command: [x]}\n",
+            "f:3: services.gateway-2: `gateway-2` is a unit of the router itself; choose another name",
+        ),
         ("gateway: {port: 4000}\n", "f: litellm.port: port 4000 is taken by `gateway.port`"),
         (
             "services:\n  a: {command: [x], port: 8317}\n",

@@ -45,6 +45,7 @@ PLANS = st.builds(
         GatewaySettings,
         host=TEXT,
         port=st.integers(1, 65535),
+        workers=st.integers(1, 32),
         max_body_bytes=st.integers(1),
         allowed_hosts=TEXTS,
         allowed_origins=TEXTS,

@@ -1,9 +1,11 @@
 """How units look: the table, the progress of a start, the lines of `health`."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Unit = Mapping[str, Any]
+_WORKER = re.compile(r"gateway(-\d+)?")
 UNWELL = ("failed", "unready", "backoff")
 
 
@@ -59,7 +61,7 @@ def health_lines(unit: Unit) -> list[str]:
 
 def health_body(units: Sequence[Unit]) -> dict[str, object]:
     """`router health --json`: a verdict and the units. `degraded`: the gateway answers and something else does not."""
-    gateway = any(unit["ready"] for unit in units if unit["unit"] == "gateway")
+    gateway = any(unit["ready"] for unit in units if _WORKER.fullmatch(str(unit["unit"])))
     well = bool(units) and all(unit["ready"] for unit in units)
     return {"health": "ok" if well else "degraded" if gateway else "down", "units": [dict(unit) for unit in units]}
 
