@@ -72,6 +72,8 @@ REQUEST_CODES = frozenset(
         "unsupported_parameter",
     }
 )
+# Where the code is that of any bad request, only how the message begins tells that nothing is left to spend.
+EXHAUSTED_MESSAGES = ("Your credit balance is too low",)
 # Codes that say nothing beyond the status they came with.
 VAGUE_CODES = frozenset({"invalid_request_error", "permission_error", "api_error", "rate_limit_error"})
 

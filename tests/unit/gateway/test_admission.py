@@ -2,8 +2,8 @@
 
 import pytest
 
-from llm_router.gateway import admission
 from llm_router.errors import RouterError
+from llm_router.gateway import admission
 from llm_router.gateway.state import Snapshot
 from llm_router.routing.limits import UNLIMITED
 from llm_router.routing.plan import GatewaySettings, Plan, TranslatorSettings
