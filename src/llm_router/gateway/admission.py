@@ -70,5 +70,7 @@ def is_this_machine(client: str, settings: GatewaySettings) -> bool:
 def _host_name(host: str) -> str:
     host = host.strip().lower()
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, bracket, port = host[1:].partition("]")
+        is_whole = bracket and ":" in name and (not port or (port[0] == ":" and port[1:].isdigit()))
+        return name if is_whole else ""
     return host.rpartition(":")[0] if host.count(":") == 1 else host

@@ -79,7 +79,7 @@ class Doors:
             operation=operation,
             headers=exchange.headers,
             query=exchange.query,
-            body=await exchange.body(most),
+            body=await exchange.body(most, translator.snapshot.plan.gateway.timeouts.idle),
             request_id=exchange.headers.get(filters.TRACE_HEADER, ""),
         )
         return upstream, call

@@ -19,6 +19,8 @@ _WATCH_AFTER = 0.05  # seconds
 # How long, and how much, a client that was refused may go on sending before the connection is cut.
 _LINGER_SECONDS = 3.0
 _LINGER_BYTES = 64 * 1024 * 1024
+# Each of these bytes buys a client a second to send its body, behind those that it may be silent: who drips is cut off.
+_SLOWEST_BODY = 1024
 
 
 class ClientGone(Exception):
@@ -27,6 +29,10 @@ class ClientGone(Exception):
 
 class BodyTooLarge(Exception):
     """The body is larger than the gateway takes."""
+
+
+class BodyTooSlow(Exception):
+    """The client stopped sending its body, or sends it too slowly to ever end."""
 
 
 class Exchange:
@@ -76,8 +82,17 @@ class Exchange:
         """The query string without its question mark, as sent."""
         return bytes(self.scope["query_string"]).decode("latin-1")
 
-    async def body(self, most: int) -> bytes:
-        """The whole body. Raises BodyTooLarge as soon as it is known to be over `most` bytes, and ClientGone."""
+    async def body(self, most: int, seconds: float | None = None) -> bytes:
+        """The whole body. Raises BodyTooLarge as soon as it is known to be over `most` bytes, BodyTooSlow when it does
+        not come within `seconds` and a second for each KiB that has come, and ClientGone.
+        """
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await self._whole_body(most, limit)
+        except TimeoutError:
+            raise BodyTooSlow from None
+
+    async def _whole_body(self, most: int, limit: asyncio.Timeout) -> bytes:
         declared = self.headers.get("content-length", "0")
         if declared.isdigit() and int(declared) > most:
             raise BodyTooLarge
@@ -96,6 +111,8 @@ class Exchange:
             if not message.get("more_body", False):
                 self._body_read = True
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+            if (until := limit.when()) is not None:
+                limit.reschedule(until + len(part) / _SLOWEST_BODY)
 
     def until_client_leaves(self) -> "ClientWatch":
         """Run a block; when the client goes away meanwhile the block is cancelled and ClientGone raised."""
@@ -132,8 +149,11 @@ class Exchange:
         await self.start(status, held)
         await self.finish(b"" if self.method == "HEAD" else body)
 
-    async def fail(self, failure: Failure) -> None:
-        """Answer with an error in the client's own format; the connection closes when the body was not read."""
+    async def fail(self, failure: Failure, *, linger: bool = True) -> None:
+        """Answer with an error in the client's own format; the connection closes when the body was not read.
+
+        `linger`: the client may go on sending for a while, so that it reads the answer before it is cut off.
+        """
         body = error_body(failure, self.wire, self.request_id)
         if self._body_read or not self._has_body():
             await self.answer(failure.status_for(self.wire), body, failure.headers())
@@ -141,7 +161,8 @@ class Exchange:
         headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
         await self.start(failure.status_for(self.wire), [*headers, *failure.headers()])
         await self.send(b"" if self.method == "HEAD" else body)
-        await self._linger()
+        if linger:
+            await self._linger()
         await self.finish()
 
     def _has_body(self) -> bool:

@@ -11,7 +11,7 @@ from llm_router.gateway.calls import Call
 from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.desk import Desk
 from llm_router.gateway.doors import PREFIX, Doors
-from llm_router.gateway.exchange import BodyTooLarge, ClientGone, Exchange, Receive, Scope, Send
+from llm_router.gateway.exchange import BodyTooLarge, BodyTooSlow, ClientGone, Exchange, Receive, Scope, Send
 from llm_router.gateway.guard import Asked, Guard, clamp
 from llm_router.gateway.hops import Hops
 from llm_router.gateway.recorder import Recorder
@@ -80,6 +80,8 @@ class Gateway:
         except BodyTooLarge:
             most = self._most_bytes()
             await exchange.fail(Failure(413, "request_too_large", f"The body is larger than {most} bytes"))
+        except BodyTooSlow:
+            await exchange.fail(Failure(408, "request_timeout", "The body did not come in time"), linger=False)
         except AnswerCut:
             raise
         except Exception:
@@ -165,7 +167,7 @@ class Gateway:
         return {"llm_router_requests_in_flight": float(self._state.in_flight)}
 
     async def _serve_call(self, exchange: Exchange, snapshot: Snapshot, key: ClientKey, *, translate: bool) -> None:
-        body = await exchange.body(snapshot.plan.gateway.max_body_bytes)
+        body = await exchange.body(snapshot.plan.gateway.max_body_bytes, snapshot.plan.gateway.timeouts.idle)
         try:
             held = decode(body)
             facts = facts_of(held)
