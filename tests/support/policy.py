@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ _COLUMNS = (
     "streamed",
     "input",
     "output",
+    "cost_usd",
+    "started_ms",
 )
 _numbers = itertools.count(1)
 
@@ -164,8 +166,13 @@ class Ground:
         _, secret = create_key(self.home, f"key{next(_numbers)}", Wanted(limits=limits))
         return secret.reveal()
 
-    def configure(self, *accounts: Account, timeouts: Timeouts = TIMEOUTS, **policy: Any) -> None:
-        """Put a plan in force: `m` is answered by these accounts, in order. Keys are read again."""
+    def configure(
+        self, *accounts: Account, timeouts: Timeouts = TIMEOUTS, problems: Sequence[str] = (), **policy: Any
+    ) -> None:
+        """Put a plan in force: `m` is answered by these accounts, in order. Keys are read again.
+
+        `problems` are the codes of what the gateway must find wrong.
+        """
         plan = Plan(
             "policy",
             GatewaySettings(client_keys=(AGENT_KEY,), timeouts=timeouts),
@@ -176,7 +183,7 @@ class Ground:
         )
         reply = self.gateway.call("configure", plan=json.loads(plan.to_json()), endpoints={}, translator=None)
         assert reply["ok"], reply
-        assert reply["problems"] == []
+        assert [problem["code"] for problem in reply["problems"]] == list(problems)
 
     async def ask(
         self, wire: Wire, body: bytes, *, key: str = CLIENT_KEY, headers: Headers = (), session: str = ""
@@ -196,9 +203,8 @@ class Ground:
         return rows[0]
 
     def rows(self, where: str = "1", *values: str) -> list[Row]:
-        with sqlite3.connect(f"file:{self.home.ledger}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{self.home.ledger}?mode=ro", uri=True)) as connection:
             found = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM requests WHERE {where}", values).fetchall()
-        connection.close()
         return [{**dict(zip(_COLUMNS, row, strict=True)), "attempts": json.loads(row[6])} for row in found]
 
     def events(self, got: Message | None = None) -> list[Event]:
