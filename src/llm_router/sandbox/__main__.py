@@ -5,9 +5,10 @@ import sys
 
 from llm_router.errors import Exit, RouterError, UsageError
 from llm_router.sandbox import server
+from llm_router.sandbox.recorder import MOST_REQUESTS
 from llm_router.sandbox.upstream import Upstream
 
-_USAGE = "usage: python -m llm_router.sandbox [--host 127.0.0.1] [--port N] [--seed N]"
+_USAGE = "usage: python -m llm_router.sandbox [--host 127.0.0.1] [--port N] [--seed N] [--keep N]"
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +18,11 @@ def main(arguments: list[str]) -> int:
         listener = server.inherited(os.environ) or server.listen(
             options.get("--host", "127.0.0.1"), _number(options, "--port", server.DEFAULT_PORT)
         )
-        upstream = Upstream(wires=server.wires_from(os.environ), seed=_number(options, "--seed", 0))
+        upstream = Upstream(
+            wires=server.wires_from(os.environ),
+            seed=_number(options, "--seed", 0),
+            keep=_number(options, "--keep", MOST_REQUESTS),
+        )
         sys.stderr.write(f"sandbox listens on {server.url(listener)}\n")
         server.serve(listener, upstream)
     except RouterError as error:
@@ -30,7 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def _options(arguments: list[str]) -> dict[str, str]:
     options = dict(zip(arguments[::2], arguments[1::2], strict=False))
-    if len(arguments) % 2 or not options.keys() <= {"--host", "--port", "--seed"}:
+    if len(arguments) % 2 or not options.keys() <= {"--host", "--port", "--seed", "--keep"}:
         raise UsageError(_USAGE)
     return options
 

@@ -8,7 +8,7 @@ from llm_router.routing.plan import Wire
 from llm_router.sandbox import failures, faults
 from llm_router.sandbox.delivery import Delivery, plain
 from llm_router.sandbox.frames import encoded
-from llm_router.sandbox.recorder import MOST_REQUESTS, Recorder
+from llm_router.sandbox.recorder import Recorder
 
 _PREFIX = "/sandbox/"
 DEFAULT_LIMIT = 100
@@ -67,7 +67,7 @@ def _requests(method: str, number: str, query: str, recorder: Recorder) -> Deliv
         return _refused(405, "/sandbox/requests wants GET or DELETE")
     if not number:
         asked = parse_qs(query).get("limit", [""])[-1]
-        limit = min(int(asked), MOST_REQUESTS) if asked.isdecimal() else DEFAULT_LIMIT
+        limit = min(int(asked), recorder.most_requests) if asked.isdecimal() else DEFAULT_LIMIT
         return plain(200, encoded({"requests": [record.as_json() for record in recorder.latest(limit)]}))
     record = recorder.find(int(number)) if number.isdecimal() else None
     if record is None:

@@ -117,26 +117,33 @@ _HINTS = ("`router sandbox fault --help` lists the faults",)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A fault that is switched on. `left` counts the requests it still strikes; None means all."""
+    """A fault that is switched on. `left` counts the requests it still strikes; None means all.
+
+    `every` strikes one of so many requests: the last of each so many that no earlier rule struck.
+    """
 
     spec: str
     fault: Fault
     count: int | None = None
     left: int | None = None
     match: Mapping[str, str] = field(default_factory=dict)
+    every: int = 1
+    passed: int = 0  # requests let through since the last that it struck
 
     @classmethod
     def read(cls, body: object) -> "Rule":
-        """A rule from its JSON: `spec`, and if wanted `count` and `match`. Raises FaultSpecError."""
+        """A rule from its JSON: `spec`, and if wanted `count`, `every` and `match`. Raises FaultSpecError."""
         given = mapping(body)
-        count, match = given.get("count"), mapping(given.get("match"))
-        if not isinstance(given.get("spec"), str) or unknown_keys(given, {"spec", "count", "match"}):
+        count, every, match = given.get("count"), given.get("every", 1), mapping(given.get("match"))
+        if not isinstance(given.get("spec"), str) or unknown_keys(given, {"spec", "count", "every", "match"}):
             raise FaultSpecError('A fault is {"spec": "…", "count": N or null, "match": {"model": "…", "wire": "…"}}')
+        if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+            raise FaultSpecError("`every` is a whole number above zero")
         if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
             raise FaultSpecError("`count` is a whole number above zero, or null for every request")
         if unknown_keys(match, {"model", "wire"}) or not all(isinstance(value, str) for value in match.values()):
             raise FaultSpecError("`match` may name a `model` and a `wire`")
-        return cls(given["spec"], parse(given["spec"]), count, count, match)
+        return cls(given["spec"], parse(given["spec"]), count, count, match, every)
 
     def strikes(self, *, model: str, wire: str) -> bool:
         """Whether a request is one that this rule means."""
@@ -145,7 +152,8 @@ class Rule:
 
     def as_json(self) -> dict[str, Any]:
         """The rule as the sandbox shows it."""
-        return {"spec": self.spec, "count": self.count, "left": self.left, "match": dict(self.match)}
+        shown = {"spec": self.spec, "count": self.count, "left": self.left, "match": dict(self.match)}
+        return shown if self.every == 1 else {**shown, "every": self.every}
 
 
 def unknown_keys(given: Mapping[str, Any], known: set[str]) -> set[str]:
@@ -170,8 +178,12 @@ class Switchboard:
     def strike(self, *, model: str, wire: str) -> Rule | None:
         """The rule that strikes a request, counted as used; None when it is left alone."""
         for index, rule in enumerate(self.rules):
-            if rule.strikes(model=model, wire=wire):
-                if rule.left is not None:
-                    self.rules[index] = replace(rule, left=rule.left - 1)
-                return rule
+            if not rule.strikes(model=model, wire=wire):
+                continue
+            if rule.passed + 1 < rule.every:
+                self.rules[index] = replace(rule, passed=rule.passed + 1)
+                continue
+            left = None if rule.left is None else rule.left - 1
+            self.rules[index] = replace(rule, left=left, passed=0)
+            return rule
         return None

@@ -31,6 +31,8 @@ class Record:
     fault: str = ""
     outcome: str = "open"
     chunks: int = 0
+    input_tokens: int = 0  # what the answer says was used; 0 when it says nothing
+    output_tokens: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The record without its body."""

@@ -11,7 +11,7 @@ from llm_router.sandbox import administration, chat, embeddings, failures, fault
 from llm_router.sandbox.conversation import Ask, mapping
 from llm_router.sandbox.delivery import TEXT, Delivery, plain, stream, struck
 from llm_router.sandbox.frames import CREATED, encoded
-from llm_router.sandbox.recorder import Record, Recorder
+from llm_router.sandbox.recorder import MOST_REQUESTS, Record, Recorder
 
 MODEL = "echo-1"
 MODELS = (MODEL, "embed-1")
@@ -55,12 +55,15 @@ class Request:
 class Upstream:
     """Answers requests; remembers what it was asked and which faults are switched on."""
 
-    def __init__(self, *, wires: frozenset[Wire] = frozenset(Wire), seed: int = 0) -> None:
-        """`wires`: which of them it serves, the others are 404; `seed`: another one gives other ids."""
+    def __init__(self, *, wires: frozenset[Wire] = frozenset(Wire), seed: int = 0, keep: int = MOST_REQUESTS) -> None:
+        """`wires`: which of them it serves, the others are 404; `seed`: another one gives other ids.
+
+        `keep`: how many requests it remembers.
+        """
         self.wires = wires
         self.seed = str(seed).encode()
         self.switchboard = faults.Switchboard()
-        self.recorder = Recorder()
+        self.recorder = Recorder(keep)
 
     def administer(self, request: Request) -> Delivery | None:
         """The answer of the sandbox's own routes and of its readiness: not recorded, not struck by faults."""
@@ -99,7 +102,7 @@ class Upstream:
             return refusal(wire, 400, digest, f"{error.message}. The faults are:\n{faults.explain()}")
         if fault is not None and fault.status is not None:
             return struck(refusal(wire, fault.status, digest), fault)
-        answer = _answer(path, ask, body)
+        answer = _answer(path, ask, body, record)
         return answer if fault is None else struck(answer, fault)
 
     def _fault(self, ask: Ask, wire: Wire, headers: Mapping[str, str], record: Record) -> faults.Fault | None:
@@ -129,12 +132,13 @@ def refusal(wire: Wire, status: int, digest: str, message: str = "") -> Delivery
     return plain(status, _json(failures.body(wire, status, digest, message)))
 
 
-def _answer(path: str, ask: Ask, body: dict[str, Any]) -> Delivery:
+def _answer(path: str, ask: Ask, body: dict[str, Any], record: Record) -> Delivery:
     if path == "/embeddings":
         return plain(200, _json(embeddings.whole(body)))
     if path == "/messages/count_tokens":
         return plain(200, _json(messages.count(ask)))
     talk, reply = _TALKS[path], script.answer(ask)
+    record.input_tokens, record.output_tokens = reply.input_tokens, reply.output_tokens
     return stream(talk.events(ask, reply)) if ask.stream else plain(200, _json(talk.whole(ask, reply)))
 
 

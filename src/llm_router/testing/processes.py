@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from urllib.request import ProxyHandler, build_opener
 
+from llm_router.sandbox.recorder import MOST_REQUESTS
+
 SECONDS_TO_START = 20
 SECONDS_TO_END = 5
 
@@ -25,10 +27,11 @@ def free_listener() -> socket.socket:
 
 
 @contextmanager
-def running_sandbox(*, wires: Iterable[str] = (), seed: int = 0) -> Iterator[str]:
+def running_sandbox(*, wires: Iterable[str] = (), seed: int = 0, keep: int = MOST_REQUESTS) -> Iterator[str]:
     """A sandbox in a process of its own; yields its base URL, e.g. `http://127.0.0.1:41003`, without `/v1`.
 
-    `wires` restricts what it serves, e.g. `["chat"]`. Raises ProcessNotReadyError.
+    `wires` restricts what it serves, e.g. `["chat"]`; `keep` is how many requests it remembers.
+    Raises ProcessNotReadyError.
     """
     with free_listener() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -38,7 +41,7 @@ def running_sandbox(*, wires: Iterable[str] = (), seed: int = 0) -> Iterator[str
             "LLM_ROUTER_SANDBOX_WIRES": ",".join(wires),
         }
         child = subprocess.Popen(
-            [sys.executable, "-m", "llm_router.sandbox", "--seed", str(seed)],
+            [sys.executable, "-m", "llm_router.sandbox", "--seed", str(seed), "--keep", str(keep)],
             env=environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.DEVNULL,

@@ -65,6 +65,17 @@ def test_a_counted_fault_runs_out():
     ]
 
 
+def test_a_fault_on_one_of_so_many():
+    """It strikes the last of each, and counts only what no earlier rule struck."""
+    board = Switchboard()
+    board.switch([{"spec": "status=500", "every": 2}, {"spec": "status=503", "every": 2}])
+
+    struck = [rule.spec if (rule := board.strike(model="m", wire="chat")) else "" for _ in range(8)]
+
+    assert struck == ["", "status=500", "status=503", "status=500", "", "status=500", "status=503", "status=500"]
+    assert [rule.as_json()["every"] for rule in board.rules] == [2, 2]
+
+
 def test_the_first_rule_that_means_a_request_strikes_it():
     """Several rules stand side by side until they are replaced or cleared."""
     board = Switchboard()
@@ -89,6 +100,8 @@ def test_the_first_rule_that_means_a_request_strikes_it():
         {"spec": "empty", "more": 1},
         {"spec": "empty", "count": 0},
         {"spec": "empty", "count": True},
+        {"spec": "empty", "every": 0},
+        {"spec": "empty", "every": True},
         {"spec": "empty", "match": {"path": "/"}},
         {"spec": "empty", "match": {"model": 1}},
     ],

@@ -40,6 +40,8 @@ def test_a_record_as_json():
         "fault": "",
         "outcome": "open",
         "chunks": 0,
+        "input_tokens": 0,
+        "output_tokens": 0,
     }
 
 
