@@ -84,11 +84,12 @@ class Caller:
         return replace(verdict, retries=False)
 
     async def _send_translated(self, translator: Translator, way: Way, call: Call) -> Opened:
-        self._hops.begin(call.request_id)
+        trace = self._hops.begin(call.request_id)
         name = _translated_name(translator.snapshot, way, call)
         translator.take()
         try:
-            opened = await open_translated(self._client, translator, call.with_body(replace_model(call.body, name)))
+            sent = call.with_body(replace_model(call.body, name))
+            opened = await open_translated(self._client, translator, sent, trace)
         except BaseException:
             translator.give_back()
             raise

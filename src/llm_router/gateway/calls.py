@@ -132,12 +132,12 @@ async def open_direct(client: UpstreamClient, snapshot: Snapshot, upstream: Upst
     return opened
 
 
-async def open_translated(client: UpstreamClient, translator: Translator, call: Call) -> Opened:
-    """Call LiteLLM in the client's wire. Raises UpstreamFailure."""
+async def open_translated(client: UpstreamClient, translator: Translator, call: Call, trace: str) -> Opened:
+    """Call LiteLLM in the client's wire, with a trace that it repeats at the door. Raises UpstreamFailure."""
     headers = [
         *filters.for_upstream(call.headers),
         ("authorization", f"Bearer {translator.api_key.reveal()}"),
-        (filters.TRACE_HEADER, call.request_id),
+        (filters.TRACE_HEADER, trace),
     ]
     request = UpstreamRequest(
         method="POST",

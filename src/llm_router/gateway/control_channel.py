@@ -113,6 +113,8 @@ class ControlChannel:
         # A keyring may ask the person at the screen; streams go on meanwhile.
         snapshot = await asyncio.to_thread(settle, plan, endpoints, self._home, self._environ)
         translator = translator_from(message.get("translator"), snapshot)
+        former = (translator_from(held, snapshot) for held in message.get("former") or ())
+        self._state.remember(held for held in former if held is not None)
         self._state.configure(snapshot, translator, str(message.get("no_translator") or ""))
         if self._recorder is not None:
             self._recorder.configured(snapshot)

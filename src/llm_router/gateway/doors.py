@@ -85,7 +85,7 @@ class Doors:
         return upstream, call
 
     async def _pass(self, exchange: Exchange, snapshot: Snapshot, upstream: Upstream, call: Call) -> None:
-        hop = self._hops.of(call.request_id)
+        hop = self._hops.at_door(call.request_id)
         try:
             opened = await open_direct(self._client, snapshot, upstream, call)
         except NotUsable as error:
@@ -96,10 +96,11 @@ class Doors:
             return
         if opened.status >= 400 or opened.error:
             self._note(hop, call, upstream, opened)
-        await _send_on(exchange, call, opened, hop)
+        await self._send_on(exchange, call, opened, hop)
 
     async def _refuse(self, exchange: Exchange, hop: Hop, verdict: Verdict) -> None:
         hop.verdict = verdict
+        await self._hops.pass_on(hop)
         await exchange.fail(verdict.failure)
 
     def _note(self, hop: Hop, call: Call, upstream: Upstream, opened: Opened) -> None:
@@ -111,26 +112,27 @@ class Doors:
             return  # LiteLLM asks whether an upstream can count, and counts by itself when it cannot
         hop.verdict = verdicts.of_reading(upstream.name, opened.status, reading)
 
-
-async def _send_on(exchange: Exchange, call: Call, opened: Opened, hop: Hop) -> None:
-    """Pass an answer to LiteLLM as it is; where it breaks off, break off too, and LiteLLM tells the client."""
-    headers = filters.for_client(opened.reply.headers)
-    usage = UsageReader(call.wire) if opened.reply.is_stream and has_terminal(call.wire) else None
-    events = EventStream(call.wire) if usage is not None else None
-    try:
-        if opened.whole:
-            headers.append(("content-length", str(len(opened.head))))
-            hop.usage = usage_of_body(call.wire, opened.head) if opened.status < 400 else None
-        await exchange.start(opened.status, headers)
-        chunk = opened.head
-        while chunk:
-            if usage is not None and events is not None:
-                usage.feed(events.feed(chunk))
-                hop.usage = usage.usage or hop.usage
-            await exchange.send(chunk)
-            chunk = b"" if opened.whole else await opened.read()
-        await exchange.finish()
-    except UpstreamFailure as error:
-        raise AnswerCut from error
-    finally:
-        opened.close()
+    async def _send_on(self, exchange: Exchange, call: Call, opened: Opened, hop: Hop) -> None:
+        """Pass an answer to LiteLLM as it is; where it breaks off, break off too, and LiteLLM tells the client."""
+        headers = filters.for_client(opened.reply.headers)
+        usage = UsageReader(call.wire) if opened.reply.is_stream and has_terminal(call.wire) else None
+        events = EventStream(call.wire) if usage is not None else None
+        try:
+            if opened.whole:
+                headers.append(("content-length", str(len(opened.head))))
+                hop.usage = usage_of_body(call.wire, opened.head) if opened.status < 400 else None
+            await self._hops.pass_on(hop)
+            await exchange.start(opened.status, headers)
+            chunk = opened.head
+            while chunk:
+                if usage is not None and events is not None:
+                    usage.feed(events.feed(chunk))
+                    hop.usage = usage.usage or hop.usage
+                    await self._hops.pass_on(hop)
+                await exchange.send(chunk)
+                chunk = b"" if opened.whole else await opened.read()
+            await exchange.finish()
+        except UpstreamFailure as error:
+            raise AnswerCut from error
+        finally:
+            opened.close()

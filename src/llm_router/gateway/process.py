@@ -15,6 +15,7 @@ import uvicorn
 from llm_router.gateway.control_channel import ControlChannel
 from llm_router.gateway.delivery import AnswerCut
 from llm_router.gateway.exchange import Receive, Scope, Send
+from llm_router.gateway.hops import Hops
 from llm_router.gateway.http_door import Door
 from llm_router.gateway.metrics import Metrics
 from llm_router.gateway.recorder import Recorder
@@ -98,9 +99,14 @@ async def serve(environ: Mapping[str, str]) -> None:
             client = UpstreamClient()
             translator = listeners.get("translator")
             port = translator.getsockname()[1] if translator is not None else None
-            app = Gateway(state, client, store, recorder, port)
+            hops = Hops(home.runtime)
+            hops.open()
+            app = Gateway(state, client, store, recorder, port, hops)
             control.attach(app.desk, recorder)
-            await _run(app, control, list(listeners.values()), drained)
+            try:
+                await _run(app, control, list(listeners.values()), drained)
+            finally:
+                hops.close()
             await client.close()
     finally:
         listening.cancel()

@@ -59,8 +59,9 @@ class Gateway:
         store: StateStore,
         recorder: Recorder,
         translator_port: int | None = None,
+        hops: Hops | None = None,
     ) -> None:
-        hops = Hops()
+        hops = hops or Hops()
         self._state = state
         self._recorder = recorder
         selector = Selector(store, recorder)

@@ -1,19 +1,23 @@
 """What the gateway knows at one moment, and the translators it has been given.
 
 A request takes one `Snapshot` and keeps it: a new plan takes effect between two requests. A translator generation is
-forgotten when nothing is in flight through it and a newer one is in force.
+forgotten when nothing is in flight through it and a newer one is in force. Where several workers share the doors, what
+is in flight may be another's: there it is kept for as long as an old LiteLLM is let live.
 """
 
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from llm_router.routing.plan import UNIT_URL, Plan, Upstream
 from llm_router.secrets.client_keys import ClientKeys
 from llm_router.secrets.secret import Secret
+
+KEPT_FOR_OTHERS = 660.0  # seconds: longer than the supervisor drains an old LiteLLM
 
 
 def digest(key: str) -> bytes:
@@ -65,6 +69,7 @@ class Translator:
     door_digest: bytes
     snapshot: Snapshot
     in_flight: int = 0
+    replaced_at: float | None = None  # by the state's clock; None while it is in force
 
     def take(self) -> None:
         """One more request is in flight."""
@@ -83,6 +88,7 @@ class GatewayState:
     translator: Translator | None = None
     no_translator: str = ""  # why none will come; empty while one is there or awaited
     in_flight: int = 0
+    clock: Callable[[], float] = time.monotonic
     _known: dict[int, Translator] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -91,10 +97,21 @@ class GatewayState:
         if translator is not None:
             translator = self._same_process(translator)
             self._known[translator.generation] = translator
+            translator.replaced_at = None
+            for other in self._known.values():
+                if other is not translator and other.replaced_at is None:
+                    other.replaced_at = self.clock()
         self.snapshot, self.translator, self.no_translator = snapshot, translator, no_translator
         self._forget_idle()
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def remember(self, former: Iterable[Translator]) -> None:
+        """Translators that were replaced before this worker came, and may still work for others."""
+        for translator in former:
+            if translator.generation not in self._known:
+                translator.replaced_at = self.clock()
+                self._known[translator.generation] = translator
 
     def _same_process(self, translator: Translator) -> Translator:
         held = self._known.get(translator.generation)
@@ -104,8 +121,11 @@ class GatewayState:
         return held
 
     def _forget_idle(self) -> None:
+        kept = KEPT_FOR_OTHERS if self.snapshot is not None and self.snapshot.plan.gateway.workers > 1 else 0.0
+        now = self.clock()
         for generation, held in list(self._known.items()):
-            if held is not self.translator and held.in_flight == 0 and self.translator is not None:
+            over = held.replaced_at is not None and now - held.replaced_at >= kept
+            if over and held is not self.translator and held.in_flight == 0 and self.translator is not None:
                 del self._known[generation]
 
     def translators_in_flight(self) -> dict[str, int]:

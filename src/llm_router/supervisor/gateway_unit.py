@@ -15,6 +15,7 @@ from llm_router.supervisor.runner import Started
 CONFIGURE_LIMIT = 20.0
 DRAIN_LIMIT = 2.0
 LOOK_LIMIT = 1.0
+_MOST_FORMER = 4  # translators that may be drained at the same time
 Problems = list[dict[str, Any]]
 
 
@@ -27,6 +28,7 @@ class GatewayUnit:
     translator: Translator | None = None
     no_translator: str = ""  # why none will come; empty while one answers or is awaited
     variables: frozenset[str] = frozenset()  # of the environment, that its processes see beyond the allow-list
+    former: tuple[Translator, ...] = ()  # replaced, and perhaps still at work for one of several workers
     workers: "dict[str, GatewayWorker]" = field(default_factory=dict)  # by unit name
 
     def add(self, name: str) -> "GatewayWorker":
@@ -49,6 +51,8 @@ class GatewayUnit:
         """
         before = self.plan, self.translator
         self.plan, self.translator = plan, translator
+        if before[1] is not None and before[1] != translator:
+            self.former = (*self.former, before[1])[-_MOST_FORMER:]
         failures = await self._tell_all()
         if not failures:
             return
@@ -179,5 +183,6 @@ class GatewayWorker:
                 endpoints=endpoints(unit.plan, unit.launcher.held),
                 translator=unit.translator.as_json() if unit.translator else None,
                 no_translator=unit.no_translator,
+                **({"former": [held.as_json() for held in unit.former]} if len(unit.workers) > 1 else {}),
             )
             self.problems = list(answer.get("problems", []))

@@ -32,6 +32,7 @@ async def renew(fleet: Fleet, plan: Plan, limit: float) -> None:
         old.translator,
         no_translator=old.no_translator,
         variables=old.variables | gateway_variables(plan),
+        former=old.former,
     )
     runners = {name: fleet.gateway_runner(fresh, name) for name in old.workers}
     for runner in runners.values():

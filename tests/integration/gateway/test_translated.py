@@ -78,7 +78,7 @@ async def test_a_translated_request(stage: Stage):
     seen = litellm.received[0]
     assert (seen.target, seen.body) == ("/v1/messages", b'{"model":"up.chat/real-up","max_tokens":3}')
     assert (seen.header("authorization"), seen.header("anthropic-beta")) == ("Bearer master-1", "b")
-    assert seen.header(TRACE) == got.header("x-request-id")
+    assert (seen.header(TRACE) or "").partition(".")[0] == got.header("x-request-id")
     assert up.received[0].body == b'{"model":"real-up","translated":true}'
     assert up.received[0].header("authorization") == f"Bearer {UPSTREAM_KEY}"
     assert up.received[0].header(TRACE) is None
