@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from llm_router.gateway import headers as filters
+from llm_router.gateway.for_translator import body_for_translator, headers_for_translator, query_for_translator
 from llm_router.gateway.state import Snapshot, Translator
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure, UpstreamReply, UpstreamRequest
 from llm_router.providers.endpoints import ANTHROPIC_VERSION, Operation, client_path, key_headers, upstream_url
@@ -135,15 +136,17 @@ async def open_direct(client: UpstreamClient, snapshot: Snapshot, upstream: Upst
 async def open_translated(client: UpstreamClient, translator: Translator, call: Call, trace: str) -> Opened:
     """Call LiteLLM in the client's wire, with a trace that it repeats at the door. Raises UpstreamFailure."""
     headers = [
-        *filters.for_upstream(call.headers),
+        *headers_for_translator(call.headers),
         ("authorization", f"Bearer {translator.api_key.reveal()}"),
         (filters.TRACE_HEADER, trace),
     ]
     request = UpstreamRequest(
         method="POST",
-        url=_with_query(translator.base_url + client_path(call.wire, call.operation), call.query),
+        url=_with_query(
+            translator.base_url + client_path(call.wire, call.operation), query_for_translator(call.query)
+        ),
         headers=headers,
-        body=call.body,
+        body=body_for_translator(call.body)[0],
         is_local=True,
     )
     opened = await _open(client, request, translator.snapshot, call)

@@ -26,6 +26,7 @@ _NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {
     "accept-encoding",
     "api-key",
     "authorization",
+    "content-encoding",
     "cookie",
     "forwarded",
     "origin",
@@ -49,10 +50,14 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]*")  # what most names are made of, all 
 
 
 def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
-    """A client's headers as they may go to an upstream, without any credential."""
+    """A client's headers as they may go to an upstream, without any credential.
+
+    The body has been read as plain JSON, whatever was said of it: an upstream that believed another word would read
+    other members in the same bytes, and another model, than the router has.
+    """
     one_hop = _named_by_connection(client.get("connection", ""))
     kept = [
-        (name, value)
+        (name, "application/json" if name == "content-type" else value)
         for name, value in client.items()
         if name not in _NOT_FOR_UPSTREAMS and name not in one_hop and not name.startswith(_NOT_FOR_UPSTREAM_PREFIXES)
     ]
