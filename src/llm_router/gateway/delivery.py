@@ -64,6 +64,7 @@ class Delivery:
         if opened.status < 400:
             self._recorder.conclude(story, opened.status, Outcome.SUCCESS)
             await self._charge()
+            await self._recorder.written()
         await self._exchange.start(opened.status, headers)
         await self._exchange.finish(opened.head)
 
@@ -105,6 +106,7 @@ class Delivery:
             await self._succeed(usage)
         else:
             rest = self._break(usage, broken or UpstreamFailure(Reason.BROKEN, "its stream has no end"))
+        await self._recorder.written()
         await exchange.finish(rest)
 
     async def _succeed(self, usage: UsageReader) -> None:
@@ -113,6 +115,7 @@ class Delivery:
             story.usage = self._reported() or usage.settle(story.prompt_tokens)
             self._recorder.conclude(story, 200, Outcome.SUCCESS)
             await self._charge()
+            await self._recorder.written()
 
     def _break(self, usage: UsageReader, error: UpstreamFailure) -> bytes:
         """Write down an answer that broke off; the event that tells the client."""
@@ -136,7 +139,9 @@ class Delivery:
         except UpstreamFailure as error:
             self._story.broke(error.reason.value)
             self._recorder.conclude(self._story, opened.status, Outcome.OUTAGE, _BROKEN)
+            await self._recorder.written()
             raise AnswerCut from error
         self._recorder.conclude(self._story, opened.status, Outcome.SUCCESS)
         await self._charge()
+        await self._recorder.written()
         await self._exchange.finish()

@@ -44,6 +44,7 @@ class Guard:
         if isinstance(result, Refused):
             failure = result.failure(story.wire, self._recorder.now())
             self._recorder.conclude(story, failure.status_for(story.wire), None, result.code)
+            await self._recorder.written()
             await exchange.fail(failure)
             return None
         story.queued = result.waited

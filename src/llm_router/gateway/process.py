@@ -120,7 +120,7 @@ async def _records(
     clocks = _clocks(environ)
     ledger = Ledger(home.ledger, LedgerOptions(retention_days=snapshot.plan.ledger_days, wall=clocks.wall))
     ledger.open()
-    recorder = Recorder(EventLog(home.events), ledger, Metrics(), wall=clocks.wall)
+    recorder = Recorder(EventLog(home.events, kept_open=True), ledger, Metrics(), wall=clocks.wall)
     recorder.configured(snapshot)
     store = make_store(snapshot.plan.state, home=home, environ=environ, on_event=recorder.state_event, clocks=clocks)
     await store.open()
@@ -128,6 +128,7 @@ async def _records(
         yield recorder, store
     finally:
         await store.close()
+        recorder.close()
         ledger.close()
 
 

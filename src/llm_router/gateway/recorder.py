@@ -1,5 +1,6 @@
 """What is written down of requests: the ledger's row before the last byte, and the events of the audit trail."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -8,18 +9,25 @@ from typing import Any
 from llm_router.gateway.metrics import Metrics
 from llm_router.gateway.state import Problem, Snapshot
 from llm_router.gateway.story import Story
-from llm_router.journal.events import EventLog
+from llm_router.journal.events import EventLog, members_text
 from llm_router.journal.ledger import Ledger
+from llm_router.journal.ledger_row import LedgerRow
 from llm_router.providers.prices import NO_PRICES, Cost, PriceTable, PriceTableBroken, cost_of, shipped_prices, with_own
 from llm_router.routing.outcome import Outcome
 from llm_router.routing.plan import Billing
 
 Fields = Mapping[str, str | int | float | bool | None]
 _NONE: Fields = MappingProxyType({})
+_MOST_PROVIDERS = 1000
 
 
 class Recorder:
-    """One for the life of the process. `profile` stands in every event."""
+    """One for the life of the process. `profile` stands in every event.
+
+    What requests leave within one turn of the event loop is written together at its end. Nobody waits for longer: a
+    call goes out when its turn ends, so its event is on disk before it can be answered, and the last byte of an answer
+    leaves after `written`.
+    """
 
     def __init__(self, events: EventLog, ledger: Ledger, metrics: Metrics, *, wall: Callable[[], float]) -> None:
         self._events = events
@@ -30,10 +38,15 @@ class Recorder:
         self.profile = ""
         self._prices_broken = ""
         self._state_trouble = ""
+        self._rows: list[LedgerRow] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._due = False
+        self._begun: dict[str, str] = {}  # provider -> the members of its first event that are always the same
 
     def configured(self, snapshot: Snapshot) -> None:
         """A plan is in force: its profile stands in every event from now on, and its prices count."""
         self.profile = snapshot.plan.profile
+        self._begun.clear()
         try:
             self.prices = with_own(shipped_prices(), snapshot.plan.prices)
             self._prices_broken = ""
@@ -76,24 +89,71 @@ class Recorder:
         if story.announced:
             return
         story.announced = True
-        self.event(
-            "ai_run_started",
-            story,
-            result="started",
-            provider=provider,
-            fields={"runId": story.request_id, "executionId": story.request_id, "stream": story.streamed},
+        held = self._begun.get(provider) or self._beginning(provider)
+        trace = story.request_id
+        streamed = "true" if story.streamed else "false"
+        self._events.collect(
+            f'{held}, "traceId": "{trace}", "runId": "{trace}", "executionId": "{trace}", "stream": {streamed}'
         )
+        self._write_soon()
+
+    def _beginning(self, provider: str) -> str:
+        if len(self._begun) >= _MOST_PROVIDERS:
+            self._begun.clear()
+        members: dict[str, str | int | float | bool | None] = {
+            "event": "ai_run_started",
+            "service": "gateway",
+            "profile": self.profile,
+            "provider": provider,
+            "result": "started",
+            "detail": "",
+        }
+        held = self._begun[provider] = members_text(members)
+        return held
 
     def conclude(self, story: Story, status: int, outcome: Outcome | None, code: str = "") -> None:
-        """Write the row: exactly once, whoever comes first."""
+        """The row: exactly once, whoever comes first. It is written when this turn of the event loop ends."""
         if story.concluded:
             return
         story.concluded = True
         story.status, story.outcome, story.code = status, outcome, code
         cost = self._cost(story)
         now = time.perf_counter()
-        self._ledger.write(story.row(now, cost))
+        self._rows.append(story.row(now, cost))
+        self._write_soon()
         self.metrics.observe(story, now, cost)
+
+    async def written(self) -> None:
+        """Return when every row until now is in the ledger, or waits there for a file that cannot be written."""
+        if self._rows:
+            done = asyncio.get_running_loop().create_future()
+            self._waiting.append(done)
+            await done
+
+    def write_now(self) -> None:
+        """Write what there is, and let those go on who wait for it."""
+        self._due = False
+        self._events.flush()
+        if not self._rows:
+            return
+        rows, self._rows = self._rows, []
+        waiting, self._waiting = self._waiting, []
+        try:
+            self._ledger.write_all(rows)
+        finally:
+            for done in waiting:
+                if not done.done():
+                    done.set_result(None)
+
+    def close(self) -> None:
+        """Write what is left, at the end of the process."""
+        self.write_now()
+        self._events.close()
+
+    def _write_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            asyncio.get_running_loop().call_soon(self.write_now)
 
     def _cost(self, story: Story) -> Cost | None:
         candidate = story.candidate

@@ -143,9 +143,11 @@ class Relay:
         code = verdicts.ledger_code(verdict.failure)
         if opened is not None:
             self._recorder.conclude(run.story, opened.status, verdict.outcome, code)
+            await self._recorder.written()
             await _pass_on(run, opened)
             return
         self._recorder.conclude(run.story, verdict.failure.status_for(run.call.wire), verdict.outcome, code)
+        await self._recorder.written()
         await run.exchange.fail(verdict.failure)
 
     async def _note(self, run: Run, way: Way, verdict: Verdict, seconds: float) -> None:
@@ -166,11 +168,13 @@ class Relay:
             kept, run.kept = run.kept, None
             code = verdicts.ledger_code(run.failed[options.choices[0].candidate].failure)
             self._recorder.conclude(run.story, kept.status, outcome, code)
+            await self._recorder.written()
             await _pass_on(run, kept)
             return
         failure = await self._final_failure(run, options)
         code = verdicts.ledger_code(failure)
         self._recorder.conclude(run.story, failure.status_for(run.call.wire), outcome, code)
+        await self._recorder.written()
         await run.exchange.fail(failure)
 
     async def _final_failure(self, run: Run, options: Options) -> Failure:

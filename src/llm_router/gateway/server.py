@@ -89,6 +89,7 @@ class Gateway:
             _log.exception("request %s met a bug", exchange.request_id)
             if exchange.started:
                 raise
+            await self._recorder.written()
             await exchange.fail(Failure(500, "internal_error", "The router met a bug; its log has the details"))
         finally:
             self._state.in_flight -= 1

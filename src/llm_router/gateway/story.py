@@ -44,7 +44,7 @@ class Story:
 
     def tried(self, candidate: Candidate, outcome: Outcome, reason: str, status: int | None, seconds: float) -> None:
         """One candidate was asked."""
-        self.attempts.append(Attempt(str(candidate), outcome.value, reason, status, seconds * 1000))
+        self.attempts.append(Attempt(str(candidate), str(outcome), reason, status, seconds * 1000))
 
     def broke(self, reason: str) -> None:
         """The answer that had begun did not come to its end."""
@@ -53,26 +53,26 @@ class Story:
 
     def row(self, now: float, cost: Cost | None) -> LedgerRow:
         """The row; `now` is by `time.perf_counter`."""
-        answered = self.candidate is not None and self.outcome is Outcome.SUCCESS
+        answered = self.candidate if self.outcome is Outcome.SUCCESS else None
         return LedgerRow(
             trace_id=self.request_id,
             started_ms=int(self.started_at * 1000),
             key=self.key,
             session=self.session,
-            wire=self.wire.value,
+            wire=str(self.wire),
             model_asked=self.model[:200],
-            upstream=self.candidate.upstream if self.candidate is not None and answered else "",
-            model_answered=self.candidate.model[:200] if self.candidate is not None and answered else "",
-            lane=self.lane.value if self.lane is not None else "",
+            upstream=answered.upstream if answered is not None else "",
+            model_answered=answered.model[:200] if answered is not None else "",
+            lane=str(self.lane) if self.lane is not None else "",
             attempts=tuple(self.attempts),
             status=self.status,
-            outcome=self.outcome.value if self.outcome is not None else "refused",
+            outcome=str(self.outcome) if self.outcome is not None else "refused",
             code=self.code,
             streamed=self.streamed,
             usage=self.usage,
             cost_usd=cost.usd if cost is not None else None,
             price_date=cost.date if cost is not None else None,
-            billing=self.billing.value,
+            billing=str(self.billing),
             queue_ms=round(self.queued * 1000, 3),
             first_byte_ms=None if self.first_byte is None else round((self.first_byte - self.started) * 1000, 3),
             total_ms=round((now - self.started) * 1000, 3),

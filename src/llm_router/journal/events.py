@@ -1,7 +1,8 @@
 """The event log: JSON lines that say what happened, to whom, and how it ended.
 
 Every line has `timestamp, event, service, profile, provider, result, detail`; further ids may follow. Several processes
-append to the one file through this module: a line is one `write` to a file opened for appending, so lines never mix.
+append to the one file through this module: whole lines are one `write` to a file opened for appending, so they never
+mix.
 """
 
 import json
@@ -16,6 +17,8 @@ from llm_router.home import FILE_MODE
 LARGEST_LINE = 16 * 1024
 LARGEST_FILE = 16 * 1024 * 1024
 LARGEST_DETAIL = 2000
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_encode = json.JSONEncoder().encode
 
 
 def _now() -> datetime:
@@ -24,11 +27,18 @@ def _now() -> datetime:
 
 @dataclass(slots=True)
 class EventLog:
-    """The writer. Losing an event never stops what it reports; `lost` counts those that could not be written."""
+    """The writer. Losing an event never stops what it reports; `lost` counts those that could not be written.
+
+    With `kept_open` the file stays open between two events, for a process that writes many; `close` it at the end.
+    """
 
     path: Path
     clock: Callable[[], datetime] = _now
+    kept_open: bool = False
     lost: int = field(default=0, init=False)
+    _collected: list[bytes] = field(default_factory=list, init=False)
+    _descriptor: int = field(default=-1, init=False)
+    _inode: int = field(default=0, init=False)
 
     def write(
         self,
@@ -52,17 +62,59 @@ class EventLog:
             "detail": detail[:LARGEST_DETAIL],
             **ids,
         }
-        try:
-            self._append((json.dumps(line, ensure_ascii=True) + "\n").encode())
-        except OSError:
-            self.lost += 1
+        self._collected.append(_encode(line).encode()[: LARGEST_LINE - 1] + b"\n")
+        self.flush()
 
-    def _append(self, line: bytes) -> None:
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, FILE_MODE)
+    def collect(self, members: str) -> None:
+        """Keep one event for the next `flush`: `members` are those behind its time, as ASCII JSON without braces."""
+        moment = self.clock().isoformat(timespec="milliseconds")
+        self._collected.append(f'{{"timestamp": "{moment}", {members}}}\n'.encode("ascii"))
+
+    def flush(self) -> None:
+        """Append what was collected, in one write."""
+        lines = self._collected
+        if not lines:
+            return
+        text = b"".join(lines) if len(lines) > 1 else lines[0]
+        count = len(lines)
+        lines.clear()
         try:
-            os.write(descriptor, line[:LARGEST_LINE])
-            too_large = os.fstat(descriptor).st_size > LARGEST_FILE
-        finally:
+            self._append(text)
+        except OSError:
+            self.lost += count
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file; the next event opens it again."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             os.close(descriptor)
+
+    def _append(self, text: bytes) -> None:
+        self._open()
+        try:
+            os.write(self._descriptor, text)
+            too_large = os.fstat(self._descriptor).st_size > LARGEST_FILE
+        finally:
+            if not self.kept_open:
+                self.close()
         if too_large:
+            self.close()
             self.path.replace(self.path.with_suffix(".log.1"))
+
+    def _open(self) -> None:
+        """Have the file open that stands at the path now: another process may have put it aside. Raises OSError."""
+        if self._descriptor >= 0:
+            try:
+                if os.stat(self.path).st_ino == self._inode:  # noqa: PTH116 # on the way of every request
+                    return
+            except FileNotFoundError:
+                pass
+            self.close()
+        self._descriptor = os.open(self.path, _FLAGS, FILE_MODE)
+        self._inode = os.fstat(self._descriptor).st_ino
+
+
+def members_text(members: dict[str, str | int | float | bool | None]) -> str:
+    """Members as `EventLog.collect` takes them."""
+    return _encode(members)[1:-1]

@@ -1,6 +1,7 @@
 """The ledger: one row for each client request, committed before the request is answered, and never in its way.
 
-Rows are committed one by one on the caller's thread, which takes some 20 microseconds and does not wait for the disk.
+Rows are committed on the caller's thread, those that come together in one transaction. That takes some 20 microseconds
+and does not wait for the disk.
 What may wait (checkpoints, retention, a file that is locked, full, damaged or gone) is the keeper's, a thread of the
 ledger's own. While the file cannot be written rows wait in memory; when too many do, rows are lost, and counted.
 """
@@ -10,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -119,6 +120,30 @@ class Ledger:
                 self._unchecked += 1
                 return True
             return False
+
+    def write_all(self, rows: Sequence[LedgerRow]) -> None:
+        """Commit rows together; what becomes of each that cannot be is as with `write`."""
+        if len(rows) < 2:
+            for row in rows:
+                self.write(row)
+            return
+        batch: list[tuple[Value, ...]] = []
+        for row in rows:
+            try:
+                batch.append(row.values())
+            except _IMPOSSIBLE:
+                self.lost += 1
+        with self._lock:
+            if self._writer is not None:
+                try:
+                    self._write_batch(self._writer, batch)
+                except sqlite3.Error as error:
+                    self._stop_writing(error)
+                    self._wake.set()
+                else:
+                    return
+            for values in batch:
+                self._hold(values)
 
     @property
     def waiting(self) -> int:
@@ -231,7 +256,7 @@ class Ledger:
         while True:
             batch = list(islice(self._waiting, _BATCH))
             if batch:
-                self._write_all(connection, batch)
+                self._write_batch(connection, batch)
                 for _ in batch:
                     self._waiting.popleft()
                 continue
@@ -243,7 +268,7 @@ class Ledger:
                 self._inode, self._writer = inode, connection
                 return
 
-    def _write_all(self, connection: sqlite3.Connection, batch: list[tuple[Value, ...]]) -> None:
+    def _write_batch(self, connection: sqlite3.Connection, batch: list[tuple[Value, ...]]) -> None:
         refused: list[Exception] = []
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from llm_router.wire.usage import Source, Usage
 
@@ -40,10 +41,11 @@ COLUMNS = (
     "traceparent",
 )
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_NO_TOKENS = (None, None, None, None, None, None)
 Value = str | int | float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Attempt:
     """One candidate that was asked. `reason` is a short code, such as `first_byte_timeout`, not an upstream's text."""
 
@@ -54,7 +56,7 @@ class Attempt:
     ms: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, as above
 class LedgerRow:
     """One client request. Times are milliseconds; `started_ms` counts from 1970 in UTC."""
 
@@ -87,7 +89,7 @@ class LedgerRow:
         """The row's columns, in the order of COLUMNS. Raises ValueError or OverflowError on an impossible time."""
         return (
             self.trace_id,
-            datetime.fromtimestamp(self.started_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+            _iso(self.started_ms),
             self.started_ms,
             self.key,
             self.session,
@@ -101,7 +103,7 @@ class LedgerRow:
             self.outcome,
             self.code,
             int(self.streamed),
-            *_tokens(self.usage),
+            *(_NO_TOKENS if self.usage is None else _tokens(self.usage)),
             self.cost_usd,
             self.price_date,
             self.billing,
@@ -119,23 +121,35 @@ def session_mark(key: str, session: str) -> str:
     return hashlib.sha256(f"{key}\0{session}".encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def _tokens(usage: Usage | None) -> tuple[Value, ...]:
-    if usage is None:
-        return (None, None, None, None, None, None)
+def _iso(moment: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC. Raises ValueError, OverflowError or OSError."""
+    seconds, thousandths = divmod(moment, 1000)
+    return f"{_iso_second(seconds)}.{thousandths:03d}+00:00"
+
+
+@lru_cache(maxsize=16)
+def _iso_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")[:19]
+
+
+def _tokens(usage: Usage) -> tuple[Value, ...]:
     if usage.source is Source.MISSING:
-        return (None, None, None, None, None, usage.source.value)
-    return (usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning, usage.source.value)
+        return (None, None, None, None, None, "missing")
+    source = "reported" if usage.source is Source.REPORTED else "estimated"
+    return (usage.input, usage.cached, usage.cache_write, usage.output, usage.reasoning, source)
 
 
 def _attempts(attempts: tuple[Attempt, ...]) -> str:
-    held = [
-        {
-            "candidate": attempt.candidate,
-            "outcome": attempt.outcome,
-            "reason": attempt.reason,
-            "status": attempt.status,
-            "ms": round(attempt.ms, 1),
-        }
-        for attempt in attempts
-    ]
-    return _encode(held)
+    return f"[{','.join(map(_attempt, attempts))}]"
+
+
+def _attempt(attempt: Attempt) -> str:
+    status = "null" if attempt.status is None else int(attempt.status)
+    ms = round(attempt.ms, 1)
+    return f'{_named(attempt.candidate, attempt.outcome, attempt.reason)},"status":{status},"ms":{ms}}}'
+
+
+@lru_cache(maxsize=1024)
+def _named(candidate: str, outcome: str, reason: str) -> str:
+    """The members of an attempt that are often the same, as the beginning of a JSON object."""
+    return _encode({"candidate": candidate, "outcome": outcome, "reason": reason})[:-1]

@@ -25,6 +25,8 @@ _MORE_SESSION_HEADERS = (
     "x-conversation-id",
 )
 _SESSION_MEMBERS = ("session_id", "prompt_cache_key", "conversation", "conversation_id", "thread_id")
+_ALL_SESSION_MEMBERS = frozenset(_SESSION_MEMBERS)
+_ALL_SESSION_HEADERS = frozenset({*_SESSION_HEADERS, *_MORE_SESSION_HEADERS})
 _CLAUDE_SESSION = re.compile(r"_session_([A-Za-z0-9-]{8,})$")
 LONGEST_SESSION = 512
 
@@ -49,7 +51,7 @@ _LONGEST_OPENING = 100
 _DEEPEST_TEXT = 6  # messages hold parts, and parts texts; what lies deeper is not an opening
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class LimitFacts:
     """What a request counts for. `session` is as the client wrote it: hash it before it is kept anywhere."""
 
@@ -64,9 +66,12 @@ class LimitFacts:
 
 def read_limit_facts(wire: Wire, held: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> LimitFacts:
     """Read what limits need. `held` is `body` decoded; `headers` have lower-case names. Raises nothing."""
-    session, source = next(_sessions(held, headers), ("", ""))
-    cap_member = next((name for name in CAP_MEMBERS[wire] if held.get(name) is not None), "")
-    cap = held.get(cap_member) if cap_member else None
+    session, source = _session(held, headers)
+    cap_member, cap = "", None
+    for name in CAP_MEMBERS[wire]:
+        if (cap := held.get(name)) is not None:
+            cap_member = name
+            break
     return LimitFacts(
         wire=wire,
         session=session,
@@ -81,8 +86,10 @@ def read_limit_facts(wire: Wire, held: Mapping[str, Any], headers: Mapping[str, 
 def opening_texts(held: Mapping[str, Any]) -> str:
     """The beginning of a conversation, which stays as it is: a hash of it stands in where no session id is sent."""
     found: list[str] = []
-    for said in (held.get("instructions"), held.get("system"), held.get("messages"), held.get("input")):
-        for text in _texts(said, _DEEPEST_TEXT):
+    for name in ("instructions", "system", "messages", "input"):
+        if name not in held:
+            continue
+        for text in _texts(held[name], _DEEPEST_TEXT):
             found.append(text[:_LONGEST_OPENING])
             if len(found) == _OPENING_TEXTS:
                 return "\n".join(found)
@@ -91,7 +98,8 @@ def opening_texts(held: Mapping[str, Any]) -> str:
 
 def estimate_prompt(body: bytes) -> int:
     """Tokens that a request's body may have, where encoded pictures and files count as such."""
-    if not any(mark in body for mark in _ENCODED_MARKS):
+    # Nothing that is encoded is shorter than this, and most bodies are.
+    if len(body) < _SHORTEST_ENCODED or not any(mark in body for mark in _ENCODED_MARKS):
         return estimate_tokens(body)
     texts = body.split(b'"')
     encoded = [len(text) for text in texts if len(text) >= _SHORTEST_ENCODED and _ENCODED.fullmatch(text)]
@@ -111,15 +119,15 @@ def clamp_output_cap(body: bytes, facts: LimitFacts, cap: int, *, absent: str = 
         return body
     if facts.cap is not None and facts.cap <= cap and _stands_once(body, names):
         return body
-    standing = [member for member in members(body) if member.name in names]
+    standing = [] if _stands_nowhere(body, names) else [member for member in members(body) if member.name in names]
     over = [member for member in standing if not _within(member.value, cap)]
     for member in reversed(over):
         body = body[: member.start] + str(cap).encode() + body[member.end :]
     if standing:
         return body
     at = opening(body)
-    comma = b"" if body[at:].lstrip().startswith(b"}") else b","
-    return body[:at] + json.dumps(absent or names[0]).encode() + b":" + str(cap).encode() + comma + body[at:]
+    comma = b"" if body[at : at + 1] != b'"' and body[at:].lstrip().startswith(b"}") else b","
+    return body[:at] + f'"{absent or names[0]}":{cap}'.encode() + comma + body[at:]
 
 
 def _within(value: object, cap: int) -> bool:
@@ -131,22 +139,31 @@ def _stands_once(body: bytes, names: tuple[str, ...]) -> bool:
     return sum(body.count(f'"{name}"'.encode()) for name in names) == 1 and _ESCAPED_ASCII not in body
 
 
-def _sessions(held: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Every session id that a request brings, and where it was found, the most telling first."""
-    yield from _named(headers, _SESSION_HEADERS)
-    if claude := _claude_session(held.get("metadata")):
-        yield claude, "metadata.user_id"
-    yield from _named(headers, _MORE_SESSION_HEADERS)
-    yield from _named(held, _SESSION_MEMBERS)
+def _stands_nowhere(body: bytes, names: tuple[str, ...]) -> bool:
+    """Whether no member can have one of these names: neither is there as a word, nor anything that could spell it."""
+    return not any(name.encode() in body for name in names) and _ESCAPED_ASCII not in body
 
 
-def _named(held: Mapping[str, Any], names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _session(held: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, str]:
+    """The session id that a request brings and where it was found, the most telling first; empty when there is none."""
+    in_headers = not _ALL_SESSION_HEADERS.isdisjoint(headers)
+    if in_headers and (found := _named(headers, _SESSION_HEADERS)):
+        return found
+    if "metadata" in held and (claude := _claude_session(held["metadata"])):
+        return claude, "metadata.user_id"
+    if in_headers and (found := _named(headers, _MORE_SESSION_HEADERS)):
+        return found
+    return ("", "") if _ALL_SESSION_MEMBERS.isdisjoint(held) else _named(held, _SESSION_MEMBERS) or ("", "")
+
+
+def _named(held: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str] | None:
     for name in names:
         value = held.get(name)
         if isinstance(value, dict):
             value = value.get("id")
         if isinstance(value, str) and (session := value.strip()[:LONGEST_SESSION]):
-            yield session, name
+            return session, name
+    return None
 
 
 def _claude_session(metadata: object) -> str:
@@ -180,6 +197,10 @@ def _texts(said: object, depth: int) -> Iterator[str]:
             yield said
     elif isinstance(said, list) and depth:
         for item in said:
-            yield from _texts(item, depth - 1)
+            plain = item.get("content") if isinstance(item, dict) else None
+            if isinstance(plain, str) and plain and depth > 1:  # as nearly every message
+                yield plain
+            else:
+                yield from _texts(item, depth - 1)
     elif isinstance(said, dict) and depth:
         yield from _texts(said.get("content") or said.get("text"), depth - 1)
