@@ -18,7 +18,8 @@ from redis.exceptions import RedisError
 from llm_router.routing.limits import Ask
 from llm_router.state.link import ASK_AGAIN, Link, Unreachable
 from llm_router.state.port import SESSION_TTL
-from llm_router.state.scripts import ADMIT, FINISH, RENEW
+from llm_router.state.scripts import FINISH, RENEW, admit_script
+from llm_router.state.windows import Windows
 
 LEASE = 30.0  # seconds
 _RENEWALS = 6  # a lease
@@ -42,8 +43,9 @@ class RedisTicket:
 class Entry:
     """How the server answered: a refusal's name and number, or a place."""
 
-    refusal: str = ""  # budget | queue
-    used: int = 0
+    refusal: str = ""  # budget | rate | queue
+    used: int = 0  # of the budget
+    wait: float = 0.0  # seconds until one more request fits into the minute
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Leases:
 
     link: Link
     prefix: str
+    windows: Windows
     lease: float = LEASE
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     held: dict[str, RedisTicket] = field(default_factory=dict)
@@ -65,7 +68,8 @@ class Leases:
 
     def __post_init__(self) -> None:
         """Name the scripts; they are sent when the server does not know them."""
-        self._admit, self._finish, self._renew = map(self.link.client.register_script, (ADMIT, FINISH, RENEW))
+        scripts = (admit_script(self.windows.script), FINISH, RENEW)
+        self._admit, self._finish, self._renew = map(self.link.client.register_script, scripts)
 
     def new(self, ask: Ask) -> RedisTicket:
         """A ticket that holds nothing yet."""
@@ -76,11 +80,13 @@ class Leases:
         ask = ticket.ask
         self.held[ticket.id] = ticket  # before the answer: the word that it runs may be faster
         arguments = [*self._common(ask), ticket.id, ask.session, ask.tokens]
-        arguments += [ask.limits.session_tokens, ask.limits.session_queue]
+        rate = ask.limits.requests_per_minute
+        arguments += [ask.limits.session_tokens, ask.limits.session_queue, rate]
+        arguments += [self.windows.place(ask.key, rate) if rate else ""]
         stage, number = await self.link.ask(lambda: self._admit(args=arguments))
-        if stage in ("budget", "queue"):
+        if stage in ("budget", "rate", "queue"):
             self.held.pop(ticket.id, None)
-            return Entry(stage, int(number))
+            return Entry(stage, int(number), int(number) / 1_000_000)
         ticket.stage, ticket.waiting = ticket.stage or stage, int(number)
         return Entry()
 

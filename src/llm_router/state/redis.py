@@ -41,6 +41,8 @@ from llm_router.state.scripts import SWAP
 from llm_router.state.windows import Windows
 
 DEFAULT_PREFIX = "llm-router"
+HEALTH_TTL = 0.1  # for so long a gateway believes what it read; what it changed itself it knows at once
+_MOST_KNOWN = 10_000
 _MOST_SWAPS = 50  # a change that loses so many races in a row is made here alone
 
 
@@ -51,6 +53,7 @@ class RedisOptions:
     prefix: str = DEFAULT_PREFIX
     lease: float = LEASE
     affinity_ttl: float = AFFINITY_TTL
+    health_ttl: float = HEALTH_TTL
 
 
 DEFAULT_OPTIONS = RedisOptions()
@@ -64,8 +67,9 @@ class RedisStore:
         self._client = client
         self._prefix = f"{options.prefix}:"
         self._affinity_ttl = options.affinity_ttl
-        self._leases = Leases(self._link, self._prefix, options.lease)
-        self._windows = Windows(client, self._prefix)
+        self._leases = Leases(self._link, self._prefix, Windows(client, self._prefix), options.lease)
+        self._health_ttl = options.health_ttl
+        self._read_at: dict[str, float] = {}  # by the loop's clock
         self._swap: Any = client.register_script(SWAP)
         self._known: dict[str, Health] = {}
         self._turns: dict[str, int] = {}
@@ -138,19 +142,16 @@ class RedisStore:
         return SessionUse(int(charged or 0), int(reserved or 0))
 
     async def _enter(self, ticket: RedisTicket) -> Refused | None:
-        """Budget and queue are checked and taken first, the minute last: only what passed everything is counted."""
         ask, limits = ticket.ask, ticket.ask.limits
-        rate = limits.requests_per_minute
         entry = await self._leases.enter(ticket)
-        if entry.refusal == "budget":
-            return budget_refusal(limits, entry.used, ask.tokens)
-        if entry.refusal == "queue":
-            wait = await self._link.ask(lambda: self._windows.wait(ask.key, rate)) if rate else 0.0
-            return rate_refusal(limits, wait) if wait > 0 else queue_refusal(limits)
-        if not rate or await self._link.ask(lambda: self._windows.hit(ask.key, rate)):
-            return None
-        await self._leases.leave(ticket, 0)
-        return rate_refusal(limits, await self._link.ask(lambda: self._windows.wait(ask.key, rate)))
+        match entry.refusal:
+            case "budget":
+                return budget_refusal(limits, entry.used, ask.tokens)
+            case "rate":
+                return rate_refusal(limits, entry.wait)
+            case "queue":
+                return queue_refusal(limits)
+        return None
 
     async def _wait(self, ticket: RedisTicket, on_wait: OnWait | None) -> Admitted | Refused:
         if on_wait is not None:
@@ -166,16 +167,19 @@ class RedisStore:
     # ── health
 
     async def health(self, names: Sequence[str]) -> Mapping[str, Health]:
-        """What is known of each candidate; while Redis is away, what this gateway knows."""
-        if not names:
-            return {}
+        """What is known of each candidate, read a moment ago; while Redis is away, what this gateway knows."""
+        now = asyncio.get_running_loop().time()
+        if all(now - self._read_at.get(name, -self._health_ttl) < self._health_ttl for name in names):
+            return {name: self._known.get(name, HEALTHY) for name in names}
         try:
             held = await self._link.ask(lambda: _now(self._client.hmget(f"{self._prefix}health", list(names))))
         except Unreachable:
             return {name: self._known.get(name, HEALTHY) for name in names}
-        found = {name: _read(text) for name, text in zip(names, held, strict=True)}
-        self._remember(found)
-        return found
+        self._remember({name: _read(text) for name, text in zip(names, held, strict=True)})
+        if len(self._read_at) > _MOST_KNOWN:
+            self._read_at.clear()
+        self._read_at.update(dict.fromkeys(names, now))
+        return {name: self._known.get(name, HEALTHY) for name in names}
 
     async def all_health(self) -> Mapping[str, Health]:
         """What is known of every candidate."""

@@ -84,20 +84,27 @@ local function purge()
 end
 """
 
-# ARGV 7: ticket, session, tokens, budget, queue. -> {'budget', used} | {'queue', 0} | {stage, waiting}, or {'gone', 0}
-# when its client left so early that the server heard of the end first.
-ADMIT = (
-    _COMMON
-    + """
+_ADMIT = """
 local ticket, s = ARGV[7], ARGV[8]
 local tokens, budget, queue = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
+local rate, window = tonumber(ARGV[12]), ARGV[13]
+local function microseconds_until_one_fits()
+  local oldest = rate > 0 and redis.call('LINDEX', window, rate - 1)
+  return oldest and math.ceil(math.max(0, tonumber(oldest) + 60 - now) * 1000000) or 0
+end
 purge()
 if redis.call('EXISTS', prefix .. 'done:' .. ticket) == 1 then return {'gone', 0} end
 local used = count(s, 'charged') + count(s, 'reserved')
 if budget > 0 and used + tokens > budget then return {'budget', used} end
 local session_full = n > 0 and (count(s, 'held') >= n or redis.call('ZCARD', line(s)) > 0)
 local key_full = m > 0 and (redis.call('SCARD', RUN) >= m or redis.call('ZCARD', WAIT) > 0)
-if (session_full or key_full) and queue > 0 and count(s, 'waiting') >= queue then return {'queue', 0} end
+if (session_full or key_full) and queue > 0 and count(s, 'waiting') >= queue then
+  local wait = microseconds_until_one_fits()
+  return {wait > 0 and 'rate' or 'queue', wait}
+end
+if rate > 0 and not moving_window({window}, {0, rate, 60, 1}) then
+  return {'rate', microseconds_until_one_fits()}
+end
 local stage = 'r'
 if session_full then
   stage = 'q'
@@ -118,7 +125,17 @@ redis.call('ZADD', LEASES, now + lease, ticket)
 redis.call('EXPIRE', row(s), ttl)
 return {stage, count(s, 'waiting')}
 """
-)
+
+
+def admit_script(window: str) -> str:
+    """Admission as one step, with the body of the moving window's function.
+
+    ARGV 7: ticket, session, tokens, budget, queue, rate, the window's name. -> {stage, waiting} | {'budget', used} |
+    {'rate', microseconds until one fits} | {'queue', 0}, or {'gone', 0} when its client left so early that the server
+    heard of the end first. Only what passed everything else is counted in the minute.
+    """
+    return f"{_COMMON}\nlocal function moving_window(KEYS, ARGV)\n{window}\nend\n{_ADMIT}"
+
 
 # ARGV 7: ticket, session, charge. A ticket is finished once, however often it is tried.
 FINISH = (

@@ -70,9 +70,13 @@ def running_gateway(
     endpoints: Mapping[str, str] | None = None,
     translator: Mapping[str, object] | None = None,
     environment: Mapping[str, str] | None = None,
+    doors: tuple[socket.socket, socket.socket] | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start a gateway, configure it, wait until it is ready, and end it afterwards."""
-    main, familiar = listener(), listener()
+    """Start a gateway, configure it, wait until it is ready, and end it afterwards.
+
+    `doors` are the caller's, who may give them to several workers; without them it gets two of its own.
+    """
+    main, familiar = doors or (listener(), listener())
     ours, theirs = socket.socketpair()
     ours.settimeout(_DEADLINE)
     process = _spawn(home, {"gateway": main, "translator": familiar}, theirs, environment or {})
