@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
-from support.answers import OUTPUT, error_in_200
 from support.failure_grid import FAULTS, Cell, Fault, expected, in_messages
 from support.policy import TIMEOUTS, WIRES, Account, Event, Ground, body_of, is_whole
 from support.rawhttp import Line, Message, Script, answer, begin_stream, cut_at_once, scripted_upstream
+from support.small_answers import OUTPUT, error_in_200
 from support.sockets import closed_port
 
 from llm_router.routing.plan import Wire

@@ -11,9 +11,9 @@ from contextlib import AsyncExitStack
 from itertools import pairwise
 
 import pytest
-from support.answers import good
 from support.policy import WIRES, Event, Ground, body_of, code_of, elapsed, is_whole
 from support.rawhttp import Message, cut_at_once, scripted_upstream
+from support.small_answers import good
 
 from llm_router.routing.plan import Wire
 
