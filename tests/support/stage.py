@@ -1,6 +1,7 @@
 """A gateway process with plans made in a line, and clients that ask it."""
 
 import asyncio
+import itertools
 import json
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from llm_router.routing.plan import (
     Upstream,
     Wire,
 )
+from llm_router.secrets.client_keys import Wanted, create_key
 from llm_router.testing.gateways import RunningGateway, running_gateway
 from support.rawhttp import PATIENCE, Headers, Message, ask
 
@@ -34,6 +36,7 @@ PATHS = {
     Wire.MESSAGES: "/v1/messages",
     Wire.EMBEDDINGS: "/v1/embeddings",
 }
+_numbers = itertools.count(1)
 QUICK = Timeouts(connect=2, first_byte=5, idle=5, translator=5)
 PLAIN = Policy(retries=0, affinity=False)
 GENERATING = (Wire.CHAT, Wire.RESPONSES, Wire.MESSAGES)
@@ -128,8 +131,14 @@ class Stage:
     ) -> Message:
         """One request with the right key on a connection of its own."""
         sent = body_for() if body is None else body
-        shown = [("authorization", f"Bearer {CLIENT_KEY}"), *headers]
+        own_key = any(name == "authorization" for name, _ in headers)
+        shown = [*headers] if own_key else [("authorization", f"Bearer {CLIENT_KEY}"), *headers]
         return await ask(port or self.port, method, path or PATHS[wire], sent, shown)
+
+    def key(self, wanted: Wanted) -> tuple[str, str]:
+        """Make a client key; its name, and the header that shows it. The next `configure` puts it in force."""
+        name = f"key-{next(_numbers)}"
+        return name, f"Bearer {create_key(self.home, name, wanted)[1].reveal()}"
 
     def forgive(self) -> None:
         """Make every account healthy again."""

@@ -16,6 +16,8 @@ from llm_router.state.port import StateStore
 
 _SMOOTHING = 0.2  # the weight of the newest time to the first byte
 _MOST_TIMES = 10_000
+_MOST_ROUTES = 10_000  # a glob lets clients make up names
+_MOST_ORDERS = 256  # of one route: one for each account that a session may be bound to
 _TURNING = frozenset({Strategy.ROUND_ROBIN, Strategy.WEIGHTED})
 
 
@@ -39,6 +41,7 @@ class Options:
     out_of_scope: tuple[Candidate, ...]  # of providers that the client key may not use
     binding: Binding
     bound: Candidate | None  # the one that the session belongs to, if it is a candidate
+    is_all_open: bool = False  # whether none of the candidates is skipped now
 
     @property
     def is_single(self) -> bool:
@@ -76,8 +79,28 @@ def walk(plan: Plan, model: str) -> list[tuple[Candidate, ...]]:
     return groups
 
 
-def _every_provider(_name: str) -> bool:
-    return True
+class Route:
+    """What a plan says of one model name, worked out once: who may answer, how, and in which order while all is well."""
+
+    __slots__ = ("_lanes", "_plan", "groups", "names", "while_well")
+
+    def __init__(self, plan: Plan, model: str) -> None:
+        self._plan = plan
+        self.groups = walk(plan, model)
+        self.names = tuple(str(one) for group in self.groups for one in group)
+        self.while_well: dict[tuple[Wire, bool, str], Options] = {}
+        self._lanes: dict[tuple[Wire, bool], dict[Candidate, Lane]] = {}
+
+    def lanes(self, wire: Wire, *, translate: bool) -> Mapping[Candidate, Lane]:
+        """The candidates to which a lane leads, in the plan's order."""
+        held = self._lanes.get((wire, translate))
+        if held is None:
+            held = self._lanes[wire, translate] = {}
+            for group in self.groups:
+                for one in group:
+                    if lane := self._plan.lane(one, wire, translate=translate):
+                        held[one] = lane
+        return held
 
 
 class Selector:
@@ -87,6 +110,19 @@ class Selector:
         self._store = store
         self._recorder = recorder
         self._first_bytes: dict[Candidate, float] = {}
+        self._plan: Plan | None = None
+        self._routes: dict[str, Route] = {}
+
+    def route(self, plan: Plan, model: str) -> Route:
+        """What `plan` says of `model`; kept for the names asked of the plan that was asked last."""
+        if plan is not self._plan:
+            self._plan, self._routes = plan, {}
+        held = self._routes.get(model)
+        if held is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            held = self._routes[model] = Route(plan, model)
+        return held
 
     async def options(
         self,
@@ -96,13 +132,39 @@ class Selector:
         session: str = "",
         *,
         translate: bool = False,
-        allows: Callable[[str], bool] = _every_provider,
+        allows: Callable[[str], bool] | None = None,
     ) -> Options:
         """What may be asked for `model`, in order. `session` is empty when the request belongs to none."""
-        groups = walk(plan, model)
-        listed = [one for group in groups for one in group if allows(one.upstream)]
-        lanes = {one: lane for one in listed if (lane := plan.lane(one, wire, translate=translate))}
-        binding = await self._binding(plan, session, lanes)
+        route = self.route(plan, model)
+        text = await self._store.affinity(session) if session and plan.policy.affinity else None
+        usual = (wire, translate, text or "")
+        is_well = allows is None and plan.policy.strategy is Strategy.AS_LISTED and await self._is_well(route)
+        if is_well and (held := route.while_well.get(usual)) is not None:
+            return held
+        found = await self._options(plan, model, text, route.lanes(wire, translate=translate), allows)
+        if is_well:
+            if len(route.while_well) >= _MOST_ORDERS:
+                route.while_well.clear()
+            route.while_well[usual] = found
+        return found
+
+    async def _is_well(self, route: Route) -> bool:
+        """Whether nothing speaks against any candidate."""
+        known = await self._store.health(route.names)
+        return all(health is machine.HEALTHY for health in known.values())
+
+    async def _options(
+        self,
+        plan: Plan,
+        model: str,
+        bound_to: str | None,
+        known: Mapping[Candidate, Lane],
+        allows: Callable[[str], bool] | None,
+    ) -> Options:
+        groups = self.route(plan, model).groups
+        listed = [one for group in groups for one in group if allows is None or allows(one.upstream)]
+        lanes = {one: known[one] for one in listed if one in known}
+        binding = Binding.read(bound_to) if lanes else Binding()
         # Who answers in another model's place answers only as long as it must.
         bound = binding.among([one for group in groups[:1] for one in group if one in lanes])
         choices: list[Choice] = []
@@ -118,15 +180,13 @@ class Selector:
             choices=tuple(kept),
             laneless=tuple(one for one in listed if one not in lanes),
             held_back=tuple(held_back),
-            out_of_scope=tuple(one for group in groups for one in group if not allows(one.upstream)),
+            out_of_scope=tuple(
+                one for group in groups for one in group if allows is not None and not allows(one.upstream)
+            ),
             binding=binding,
             bound=bound,
+            is_all_open=not any(choice.is_skipped for choice in kept),
         )
-
-    async def _binding(self, plan: Plan, session: str, lanes: Mapping[Candidate, Lane]) -> Binding:
-        if not session or not plan.policy.affinity or not lanes:
-            return Binding()
-        return Binding.read(await self._store.affinity(session))
 
     async def _ordered(
         self, plan: Plan, turns: str, group: Sequence[Candidate], bound: Candidate | None
@@ -135,9 +195,12 @@ class Selector:
             return []
         known = await self._store.health([str(candidate) for candidate in group])
         strategy = plan.policy.strategy
-        standings = [self._standing(plan, one, known.get(str(one), machine.HEALTHY)) for one in group]
-        turn = await self._store.turn(turns) if strategy in _TURNING and len(group) > 1 else 0
-        return choose(standings, strategy, health_policy(plan), now=self._store.now(), bound=bound, turn=turn)
+        standings = [self._standing(plan, one, known[str(one)]) for one in group]
+        policy, now = health_policy(plan), self._store.now()
+        # A session that stays where it is takes no turn: else sessions of even length would all begin with the same.
+        stays = bound in group and machine.availability(known[str(bound)], now, policy) is Availability.OPEN
+        turn = await self._store.turn(turns) if strategy in _TURNING and len(group) > 1 and not stays else 0
+        return choose(standings, strategy, policy, now=now, bound=bound, turn=turn)
 
     def _standing(self, plan: Plan, candidate: Candidate, known: Health) -> Standing:
         upstream = plan.upstreams[candidate.upstream]
@@ -170,7 +233,11 @@ class Selector:
         self._first_bytes[candidate] = seconds if before is None else before + _SMOOTHING * (seconds - before)
         name = str(candidate)
         known = (await self._store.health([name])).get(name, machine.HEALTHY)
-        if known == machine.HEALTHY or (known.state is State.HEALTHY and not known.failures):
+        if (
+            known is machine.HEALTHY
+            or known == machine.HEALTHY
+            or (known.state is State.HEALTHY and not known.failures)
+        ):
             return
         now = self._store.now()
         changed = await self._store.change_health(name, lambda held: machine.succeeded(held, now))
