@@ -64,7 +64,8 @@ class Relay:
         for tries in range(plan.policy.retries + 1):
             options = await self._options(run)
             for way in options.ways:
-                if await self._selector.claim(plan, way, run.story) and await self._try(run, way, options):
+                is_open = way.availability is Availability.OPEN or await self._selector.claim(plan, way, run.story)
+                if is_open and await self._try(run, way, options):
                     return
             seconds = pause(tries, random.random())  # noqa: S311 - jitter
             last = tries == plan.policy.retries or clock() + seconds > deadline
@@ -75,7 +76,8 @@ class Relay:
 
     async def _options(self, run: Run) -> Options:
         plan, story = run.snapshot.plan, run.story
-        allows = run.asked.key.allows_provider
+        key = run.asked.key
+        allows = key.allows_provider if key.providers else None
         return await self._selector.options(
             plan, story.wire, story.model, story.session, translate=run.translate, allows=allows
         )
@@ -187,6 +189,8 @@ class Relay:
 
     def _announce_move(self, run: Run, way: Way, options: Options) -> None:
         """Tell the audit trail when a request goes elsewhere than it would have gone."""
+        if run.last is None and options.is_all_open:
+            return
         if run.last is not None:
             probed = run.last.availability is Availability.PROBE
             origin: Candidate | None = run.last.candidate

@@ -80,7 +80,7 @@ def walk(plan: Plan, model: str) -> list[tuple[Candidate, ...]]:
 
 
 class Route:
-    """What a plan says of one model name, worked out once: who may answer, how, and in which order while all is well."""
+    """What a plan says of one model name, worked out once: who may answer, how, and in what order while all is well."""
 
     __slots__ = ("_lanes", "_plan", "groups", "names", "while_well")
 

@@ -64,7 +64,7 @@ class Gateway:
         hops = hops or Hops()
         self._state = state
         self._recorder = recorder
-        selector = Selector(store, recorder)
+        self._selector = selector = Selector(store, recorder)
         self._relay = Relay(Caller(state, client, hops, recorder), hops, Guard(store, recorder), selector, recorder)
         self._doors = Doors(state, client, hops, recorder.now)
         self.desk = Desk(state, store, selector)
@@ -179,7 +179,7 @@ class Gateway:
         if not key.allows_model(facts.model):
             await exchange.fail(verdicts.out_of_scope(facts.model))
             return
-        if not snapshot.plan.candidates(facts.model):
+        if not self._selector.route(snapshot.plan, facts.model).names:
             await exchange.fail(_unknown_model(snapshot, facts.model))
             return
         wire, operation = _CALLS[exchange.path]

@@ -29,6 +29,7 @@ _LONGEST_REPORT = 8192
 _MOST_PLACES = 4
 _LONGEST_TIER = 40
 _REPORT = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_USAGE = b'"usage"'
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _STRING = rb'"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 # The members that carry an answer's words, in a stream and in a whole answer. The look-ahead halves the search's cost.
@@ -43,6 +44,9 @@ _WHOLE_WORDS = {**_STREAMED_WORDS, Wire.RESPONSES: re.compile(rb'"(?:text|argume
 _CJK = bytes([*range(0xE3, 0xEE), 0xEF])
 # Members beside the counts that say that other prices apply, and what they say when none do.
 _TIERS = ("service_tier", "speed", "inference_geo")
+_PLAIN_REPORT = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_PLAIN_COUNT = 10**9
+_TIER_MEMBERS = tuple(f'"{name}"'.encode() for name in _TIERS)
 _ORDINARY_TIERS = frozenset({"", "auto", "default", "global", "not_available", "on_demand", "standard"})
 
 
@@ -54,7 +58,7 @@ class Source(StrEnum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Usage:
     """Tokens of one answer. `cached` and `cache_write` are parts of `input`, `reasoning` is a part of `output`."""
 
@@ -73,11 +77,22 @@ MISSING = Usage(source=Source.MISSING)
 
 def usage_of_body(wire: Wire, body: bytes) -> Usage | None:
     """The usage that a whole answer reports, or None."""
-    if not _REPORT.search(body):
+    if (at := body.rfind(_USAGE)) < 0:
         return None
-    held = _decoded(body)
+    held = _members_from(wire, body, at) or _decoded(body)
     report = _report_of(wire, held) if isinstance(held, dict) else None
     return _read(wire, *report) if report is not None else None
+
+
+def _members_from(wire: Wire, body: bytes, at: int) -> dict[str, Any] | None:
+    """The members of an answer from `usage` at `at` on, where that is enough: the words before it need not be read.
+
+    What begins there and ends where the body ends can only be members of the outermost object.
+    """
+    if wire is not Wire.CHAT or any(0 <= body.find(name) < at for name in _TIER_MEMBERS):
+        return None
+    held = _decoded(b"{" + body[at:])
+    return held if isinstance(held, dict) and isinstance(held.get("usage"), dict) else None
 
 
 def settle_body(wire: Wire, body: bytes, prompt_tokens: int) -> Usage:
@@ -247,6 +262,15 @@ def _read_messages(report: Mapping[str, Any]) -> Usage:
 
 
 def _read_openai(report: Mapping[str, Any]) -> Usage:
+    if len(report) == len(_PLAIN_REPORT) and report.keys() == _PLAIN_REPORT:
+        asked, output, total = report["prompt_tokens"], report["completion_tokens"], report["total_tokens"]
+        if (
+            type(asked) is int
+            and type(output) is int
+            and total == asked + output
+            and 0 < asked < _PLAIN_COUNT > output > 0
+        ):
+            return Usage(asked, 0, 0, output)
     into = _mapping(report.get("prompt_tokens_details") or report.get("input_tokens_details"))
     out_of = _mapping(report.get("completion_tokens_details") or report.get("output_tokens_details"))
     asked = _count(report, "prompt_tokens", "input_tokens")
