@@ -171,6 +171,10 @@ class Stage:
         """Wait, within bounds, until nothing is in flight."""
         self._wait(lambda in_flight: in_flight == 0)
 
+    def waits_for(self, number: int) -> None:
+        """Wait, within bounds, until this many requests are in flight."""
+        self._wait(lambda in_flight: in_flight == number)
+
     async def becomes_busy(self) -> None:
         """Wait, within bounds, until something is in flight."""
         await asyncio.to_thread(self._wait, bool)
