@@ -1,6 +1,6 @@
 """A client key's limits around one request: the cap clamped, the place taken, and what it used given back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llm_router.gateway.calls import Call
 from llm_router.gateway.exchange import Exchange
@@ -12,6 +12,7 @@ from llm_router.routing.outcome import Outcome
 from llm_router.secrets.client_keys import ClientKey
 from llm_router.state.port import Admitted, StateStore
 from llm_router.wire.facts import LimitFacts, clamp_output_cap
+from llm_router.wire.multiples import choices_of, fit_thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ class Guard:
         return result
 
     async def finish(self, admitted: Admitted, story: Story) -> None:
-        """Give the place back; tokens are charged on success only, as they were reported."""
-        usage = story.usage if story.outcome is Outcome.SUCCESS else None
+        """Give the place back; tokens are charged as they were reported: on success, and when it was the client that
+        left in the middle of a stream. Who hangs up before the end has read what came until then.
+        """
+        has_left = story.outcome is None and story.first_byte is not None
+        usage = story.usage if story.outcome is Outcome.SUCCESS or has_left else None
         await self._store.finish(admitted, usage.input + usage.output if usage is not None else 0)
 
 
@@ -63,19 +67,28 @@ def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[
     """The call with its output capped, and the header that says so."""
     if call.operation is not Operation.GENERATE:
         return call, []
-    cap = output_cap(limits, facts.cap)
+    cap = _cap_of_each(call, limits, facts)
     if cap is None:
         return call, []
     body = clamp_output_cap(call.body, facts, cap)
     if body is call.body:
         return call, []
+    body = fit_thinking(body, call.wire, cap)
     return call.with_body(body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
+
+
+def _cap_of_each(call: Call, limits: KeyLimits, facts: LimitFacts) -> int | None:
+    """The cap to write into a request: the answers that it asks for share the key's; None when it may stay as it is."""
+    if not limits.output_cap or (choices := choices_of(call.body, call.wire)) <= 1:
+        return output_cap(limits, facts.cap)
+    return output_cap(replace(limits, output_cap=max(1, limits.output_cap // choices)), facts.cap)
 
 
 def _ask(story: Story, asked: Asked, call: Call, limits: KeyLimits) -> Ask:
     if call.operation is not Operation.GENERATE:
         return Ask(asked.key.name, story.session, limits)
     facts = asked.facts
-    cap = output_cap(limits, facts.cap)
-    tokens = tokens_to_reserve(facts.prompt_tokens, facts.cap if cap is None else cap)
+    cap = _cap_of_each(call, limits, facts)
+    of_each = tokens_to_reserve(0, facts.cap if cap is None else cap)
+    tokens = facts.prompt_tokens + of_each * choices_of(call.body, call.wire)
     return Ask(asked.key.name, story.session, limits, facts.messages, tokens)
