@@ -169,18 +169,23 @@ class Gateway:
         return {"llm_router_requests_in_flight": float(self._state.in_flight)}
 
     async def _serve_call(self, exchange: Exchange, snapshot: Snapshot, key: ClientKey, *, translate: bool) -> None:
-        body = await exchange.body(snapshot.plan.gateway.max_body_bytes, snapshot.plan.gateway.timeouts.idle)
         try:
+            body = await exchange.body(snapshot.plan.gateway.max_body_bytes, snapshot.plan.gateway.timeouts.idle)
             held = decode(body)
             facts = facts_of(held)
+        except (BodyTooLarge, BodyTooSlow) as error:
+            status, code = (413, "request_too_large") if isinstance(error, BodyTooLarge) else (408, "request_timeout")
+            await self._write_down(exchange, key, status, code)
+            raise
         except InvalidBody as error:
-            await exchange.fail(Failure(400, "invalid_request_error", f"The request cannot be read: {error}"))
+            failure = Failure(400, "invalid_request_error", f"The request cannot be read: {error}")
+            await self._refuse(exchange, key, failure)
             return
         if not key.allows_model(facts.model):
-            await exchange.fail(verdicts.out_of_scope(facts.model))
+            await self._refuse(exchange, key, verdicts.out_of_scope(facts.model), facts.model)
             return
         if not self._selector.route(snapshot.plan, facts.model).names:
-            await exchange.fail(_unknown_model(snapshot, facts.model))
+            await self._refuse(exchange, key, _unknown_model(snapshot, facts.model), facts.model)
             return
         wire, operation = _CALLS[exchange.path]
         limits = read_limit_facts(wire, held, exchange.headers, body)
@@ -201,6 +206,25 @@ class Gateway:
         )
         run = Run(exchange, call, story, Asked(key, limits), snapshot, extra, translate)
         await self._relay.serve(run)
+
+    async def _refuse(self, exchange: Exchange, key: ClientKey, failure: Failure, model: str = "") -> None:
+        """Answer a call for which nobody can be asked."""
+        await self._write_down(exchange, key, failure.status_for(exchange.wire), failure.code, model)
+        await exchange.fail(failure)
+
+    async def _write_down(self, exchange: Exchange, key: ClientKey, status: int, code: str, model: str = "") -> None:
+        """The row of a call that ends before it has begun."""
+        story = Story(
+            request_id=exchange.request_id,
+            started=exchange.began,
+            started_at=self._recorder.now(),
+            wire=exchange.wire,
+            model=model,
+            key=key.name,
+            traceparent=_traceparent(exchange.headers.get("traceparent", "")),
+        )
+        self._recorder.conclude(story, status, None, code)
+        await self._recorder.written()
 
 
 def _traceparent(value: str) -> str:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.policy import Ground, body_of, ground, is_whole
+from support.policy import CLIENT_KEY, Ground, body_of, ground, is_whole
 from support.polling import until
 from support.rawhttp import Message, ask
 
 import llm_router
 from llm_router.routing.plan import Wire
+from llm_router.secrets.client_keys import Wanted, create_key
 from llm_router.testing.command import RouterCommand
 
 DAY = 86_400.0
@@ -39,6 +40,29 @@ async def served(field: Ground, **said: Any) -> Message:
 def problems(field: Ground) -> dict[str, str]:
     """What the gateway says is wrong while it runs, by code."""
     return {one["code"]: one["message"] for one in field.gateway.call("stats")["problems"]}
+
+
+# ── requests that are none
+
+
+async def test_a_refused_request_has_its_row_too(alone: Ground):
+    """Whatever a known client sends to a call: one row each, though nobody was asked."""
+    _, secret = create_key(alone.home, "narrow", Wanted(models=("only-this",)))
+    alone.configure(alone.account())
+    body = body_of(Wire.CHAT, "hi", stream=False)
+    cases = [
+        (CLIENT_KEY, b"{no json", 400, "invalid_request_error"),
+        (CLIENT_KEY, body_of(Wire.CHAT, "hi", stream=False, model="nobody-has-this"), 404, "model_not_found"),
+        (secret.reveal(), body, 403, "model_not_allowed"),
+        (CLIENT_KEY, b" " * (33 * 1024 * 1024), 413, "request_too_large"),
+    ]
+    for key, sent, status, code in cases:
+        got = await alone.ask(Wire.CHAT, sent, key=key)
+        row = alone.row(got)
+        assert (got.status, row["status"], row["outcome"], row["code"]) == (status, status, "refused", code)
+        assert row["attempts"] == []
+    unknown = await alone.ask(Wire.CHAT, body, key="nobody's")
+    assert (unknown.status, len(alone.rows())) == (401, len(cases))
 
 
 # ── limits and prices

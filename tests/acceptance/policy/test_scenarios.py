@@ -181,6 +181,31 @@ async def test_p5_s1_a_failed_probe_is_saved_too(field: Ground, wire: Wire, stre
     assert field.state(first) == ("degraded", 4)
 
 
+@every_wire
+@both_ways
+async def test_p5_s1_one_probe_and_no_more(field: Ground, wire: Wire, streamed: bool):
+    """Of many calls after the cool-down exactly one is the probe, while it runs the others go to the backup."""
+    first, second = field.account(), field.account()
+    field.configure(first, second, cooldown=QUARTER, cooldown_cap=QUARTER)
+    first.fails("status=503", 3)
+    for number in (1, 2, 3):
+        await ask_new(field, wire, f"{first.name} call {number}", streamed=streamed)
+    field.clock.pass_time(QUARTER + 0.001)
+    first.fails("headers_delay=0.5")
+    bodies = [(f"{first.name} at once {number}", body_of(wire, "now", stream=streamed)) for number in range(8)]
+    got = await asyncio.gather(*(field.ask(wire, body, session=session) for session, body in bodies))
+    await field.settled()
+    first.recovers()
+
+    answered = sorted(str(one.header("x-router-account")) for one in got)
+    assert answered == sorted([first.name] + [second.name] * 7)
+    assert len(first.calls()) == 4
+    mine = {one.header("x-request-id") for one in got}
+    probes = named(field.events(), "ai_provider_half_open_probe")
+    assert len([event for event in probes if event["traceId"] in mine]) == 1
+    assert field.state(first) == ("healthy", 0)
+
+
 # ── P5-S2
 
 
@@ -245,6 +270,28 @@ async def test_p5_s3_all_accounts_down_is_said_on_the_first_call(field: Ground, 
     assert [one["candidate"] for one in row["attempts"]] == [first.candidate, second.candidate]
     again = await ask_new(field, wire, f"{first.name} again", streamed=streamed)
     assert again.header("x-router-account") == first.name
+
+
+@every_wire
+@both_ways
+async def test_p5_s3_a_degraded_account_without_a_backup_fails_at_once(field: Ground, wire: Wire, streamed: bool):
+    """While it cools down nobody is asked; Retry-After names the nearest probe, and never more than a minute."""
+    account = field.account()
+    field.configure(account, cooldown=QUARTER, cooldown_cap=QUARTER)
+    account.fails("status=503", 3)
+    body = body_of(wire, "alone", stream=streamed)
+    for _ in range(3):
+        await field.ask(wire, body)
+    await field.settled()
+    far = await field.ask(wire, body)
+    field.clock.pass_time(QUARTER - 20)
+    near = await field.ask(wire, body)
+
+    assert [far.status, near.status] == [529 if wire is Wire.MESSAGES else 503] * 2
+    assert far.header("retry-after") == "60"
+    assert 10 <= int(near.header("retry-after") or 0) <= 20
+    assert [field.row(got)["attempts"] for got in (far, near)] == [[], []]
+    assert len(account.calls()) == 3
 
 
 # ── P5-S4
