@@ -7,7 +7,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import socket
 import stat
+import struct
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -138,9 +140,20 @@ def find(explicit: Path | None, environ: Mapping[str, str], start: Path) -> Home
     if named := environ.get("ROUTER_HOME"):
         return Home(Path(named).expanduser().absolute())
     for folder in (start, *start.parents):
-        if (folder / ".router").is_dir():
+        if _is_own_folder(folder / ".router"):
             return Home(folder / ".router")
     return Home(Path.home() / ".router")
+
+
+def _is_own_folder(folder: Path) -> bool:
+    """Whether it is a folder of this user's. One that somebody else put in our way (in /tmp, say) is not found: its
+    configuration names commands to run.
+    """
+    try:
+        held = folder.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(held.st_mode) and held.st_uid == os.geteuid()
 
 
 def close_folder(folder: Path) -> bool:
@@ -151,6 +164,8 @@ def close_folder(folder: Path) -> bool:
         held = folder.stat()
         if not stat.S_ISDIR(held.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+        if held.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(folder)) from None
         if stat.S_IMODE(held.st_mode) == FOLDER_MODE:
             return False
     folder.chmod(FOLDER_MODE)
@@ -185,6 +200,15 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def peer_user(connection: socket.socket) -> int | None:
+    """The user at the other end of a local socket, as the kernel knows it; None where it does not say."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, struct.calcsize("3i")))
+    return int(user)
 
 
 def explain(error: OSError) -> str:

@@ -6,7 +6,7 @@ import traceback
 
 from typer.exceptions import TyperException
 
-from llm_router.cli.console import SCHEMA
+from llm_router.cli.console import SCHEMA, harmless
 from llm_router.errors import Exit, RouterError
 
 
@@ -20,7 +20,7 @@ def show(error: RouterError, arguments: list[str]) -> int:
         lines.append(f"  {error.unharmed}")
     if error.hints:
         lines += ["", *(f"hint: {hint}" for hint in dict.fromkeys(error.hints))]
-    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.write(harmless("\n".join(lines)) + "\n")
     if "--debug" in arguments:
         traceback.print_exception(error)
     return error.exit_code
@@ -38,13 +38,15 @@ def show_usage(error: TyperException, arguments: list[str]) -> int:
         sys.stdout.write(json.dumps({"schema": SCHEMA, "error": body}, indent=2) + "\n")
         return Exit.USAGE
     path = context.command_path if context is not None else "router"
-    sys.stderr.write(f"error: {message[:1].lower()}{message[1:]}\n\nhint: `{path} --help` shows what it takes\n")
+    sys.stderr.write(
+        f"error: {harmless(message[:1].lower() + message[1:])}\n\nhint: `{path} --help` shows what it takes\n"
+    )
     return Exit.USAGE
 
 
 def show_bug(error: Exception, arguments: list[str]) -> int:
     """Print a failure that nobody foresaw; returns 70."""
-    sys.stderr.write(f"error: llm-router met a bug: {type(error).__name__}: {error}\n")
+    sys.stderr.write(f"error: llm-router met a bug: {type(error).__name__}: {harmless(str(error))}\n")
     if "--debug" in arguments:
         traceback.print_exception(error)
     else:

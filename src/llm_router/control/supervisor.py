@@ -3,6 +3,7 @@
 One request a connection: a JSON line out, JSON lines in, the last of which has `"done": true`.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_router.errors import RemoteError, RouterError
-from llm_router.home import FILE_MODE, Home, HomeError, explain
+from llm_router.home import FILE_MODE, Home, HomeError, explain, peer_user
 
 Progress = Callable[[Mapping[str, Any]], None]
 CONNECT_LIMIT = 2.0
@@ -86,6 +87,24 @@ class SupervisorClient:
             time.sleep(POLL)
 
     def _connect(self) -> socket.socket:
+        connection = self._connected()
+        user = peer_user(connection)
+        if user is not None and user not in self._owners():
+            connection.close()
+            raise SupervisorSilent(
+                f"The supervisor's socket `{self.home.supervisor_socket}` belongs to another user",
+                hints=["Remove it, and look who put it there"],
+            )
+        return connection
+
+    def _owners(self) -> set[int]:
+        """Who may have started this home's supervisor: whoever asks, root, and the home's owner."""
+        users = {0, os.geteuid()}
+        with contextlib.suppress(OSError):
+            users.add(self.home.root.stat().st_uid)
+        return users
+
+    def _connected(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(CONNECT_LIMIT)
         try:

@@ -1,6 +1,7 @@
 """The supervisor's control socket: one request a connection, JSON lines, the last one with `"done": true`."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_router.errors import Exit, RouterError
-from llm_router.home import FILE_MODE, Home, HomeError, close_folder, explain
+from llm_router.home import FILE_MODE, Home, HomeError, close_folder, explain, peer_user
 from llm_router.supervisor.operations import BadRequest, Operations
 
 LONGEST_REQUEST = 1024 * 1024
@@ -27,6 +28,8 @@ class ControlSocket:
         """Listen; only for the holder of the supervisor's lock, who may replace a stale socket. Raises HomeError."""
         path = self.home.supervisor_socket
         try:
+            if path.parent != self.home.runtime and path.parent.is_symlink():
+                raise OSError(errno.ELOOP, "its folder is a link that somebody put there")
             close_folder(path.parent)
             path.unlink(missing_ok=True)
             listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -47,6 +50,9 @@ class ControlSocket:
                 task.cancel()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not may_ask(peer_user(writer.get_extra_info("socket"))):
+            writer.close()
+            return
         task = asyncio.current_task()
         if task is not None:
             task.set_name("control:request")
@@ -72,6 +78,11 @@ class ControlSocket:
             report = {**RouterError(message).as_json(), "code": "supervisor.bug", "exit_code": int(Exit.BUG)}
             return {"ok": False, "error": report}
         return {"ok": True, "result": result}
+
+
+def may_ask(user: int | None) -> bool:
+    """Whether a user may command this supervisor: its own, and root. The socket's mode says so too; it can be lost."""
+    return user is None or user in {0, os.geteuid()}
 
 
 def _decode(line: bytes) -> dict[str, Any]:

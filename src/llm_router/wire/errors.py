@@ -32,6 +32,7 @@ _OPENAI_TYPES = {
     504: "timeout",
 }
 LONGEST_MESSAGE = 2000
+_TRACEBACK = "Traceback (most recent call last)"  # LiteLLM puts its own into messages, with this machine's paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,14 @@ def read_error(body: bytes) -> tuple[str, str]:
         return "", ""
     error = held.get("error", held) if isinstance(held, dict) else held
     if isinstance(error, str):
-        return error[:LONGEST_MESSAGE], ""
+        return _told(error), ""
     if not isinstance(error, dict):
         return "", ""
     message = error.get("message") or error.get("detail") or ""
     code = error.get("code") or error.get("type") or ""
-    return str(message)[:LONGEST_MESSAGE], str(code)
+    return _told(str(message)), str(code)
+
+
+def _told(message: str) -> str:
+    """A message as it may be told: without a program's traceback behind it."""
+    return message.partition(_TRACEBACK)[0].rstrip()[:LONGEST_MESSAGE]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llm_router.cli.console import harmless
 from llm_router.cli.invocation import Invocation, of
 from llm_router.errors import RouterError
 
@@ -92,7 +93,8 @@ def _ask(invocation: Invocation, conversation: "Conversation", model: str, asked
         try:
             for piece in pieces:
                 if not as_json:
-                    sys.stdout.write(piece)
+                    # A file or a pipe gets what the model said, byte for byte; a terminal would obey some of it.
+                    sys.stdout.write(harmless(piece) if console.is_terminal else piece)
                     sys.stdout.flush()
         except RouterError:
             sys.stdout.write("\n" if answer.text and not as_json else "")
