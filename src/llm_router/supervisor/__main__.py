@@ -6,6 +6,7 @@ Started by `router up`; by hand with `--foreground`. It tells through `--report-
 import argparse
 import json
 import os
+import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,11 +20,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--foreground", action="store_true", help="stay attached: for systemd and containers")
     parser.add_argument("--report-fd", type=int, default=-1, help="where to report the start, as one JSON line")
     options = parser.parse_args(arguments)
-    os.umask(0o077)
+    keep_private()
     # the parent of this process waits for it: its child is nobody's but init's, and has no terminal
     if not options.foreground and os.fork():
         return 0
     return _run(options)
+
+
+def keep_private() -> None:
+    """Nobody else reads what this process and its children write; and none of them leaves its memory, which holds keys,
+    in a core file.
+    """
+    os.umask(0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def _run(options: argparse.Namespace) -> int:
