@@ -165,11 +165,8 @@ def nginx(upstream_port: int, folder: Path) -> Iterator[Subject]:
         yield Subject("nginx", version, port, _wait(port, begun), process)
 
 
-@contextmanager
-def gateway(upstream_port: int, folder: Path) -> Iterator[Subject]:
-    """This gateway, one worker, the direct lane."""
-    from importlib.metadata import version
-
+def gateway_plan(upstream_port: int) -> Plan:
+    """One account with a key, any model, no translator."""
     held = Upstream(
         name="mock",
         kind="openai",
@@ -177,19 +174,26 @@ def gateway(upstream_port: int, folder: Path) -> Iterator[Subject]:
         wires=(Wire.CHAT,),
         key="env:BENCHMARK_UPSTREAM_KEY",
     )
-    home = Home(folder)
-    home.create()
-    _, secret = create_key(home, "benchmark", Wanted(limits=EVERYTHING_ON))
-    plan = Plan(
+    return Plan(
         profile="benchmark",
         gateway=GatewaySettings(),
         translator=TranslatorSettings(enabled=False),
         upstreams={"mock": held},
         models=(Model("*", (Candidate("mock", "*"),)),),
     )
+
+
+@contextmanager
+def gateway(upstream_port: int, folder: Path) -> Iterator[Subject]:
+    """This gateway, one worker, the direct lane."""
+    from importlib.metadata import version
+
+    home = Home(folder)
+    home.create()
+    _, secret = create_key(home, "benchmark", Wanted(limits=EVERYTHING_ON))
     environment = {"BENCHMARK_UPSTREAM_KEY": UPSTREAM_KEY}
     begun = time.monotonic()
-    with running_gateway(folder, plan, environment=environment) as running:
+    with running_gateway(folder, gateway_plan(upstream_port), environment=environment) as running:
         seconds = time.monotonic() - begun
         process = psutil.Process(running.process.pid)
         yield Subject("llm-router", version("llm-router"), running.port, seconds, process, secret.reveal())

@@ -19,6 +19,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -129,11 +130,11 @@ class Keeper:
 
     def hit(self, key: str, moment: float) -> None:
         """One request of a key was counted at `moment`, seconds since the epoch."""
-        self._append(f"r {moment:.6f} {json.dumps(key)}\n")
+        self._append(f"r {moment:.6f} {_text(key)}\n")
 
     def charge(self, label: str, charged: int) -> None:
         """A session's total is `charged` now."""
-        self._append(f"c {charged} {json.dumps(label)}\n")
+        self._append(f"c {charged} {_text(label)}\n")
 
     def health(self, name: str, health: Health) -> None:
         """A candidate's health changed."""
@@ -251,6 +252,12 @@ class Keeper:
                 self._path.replace(aside)
             self._on_event("state_lost", f"The gateway's state was damaged ({error}); it was moved to `{aside.name}`")
             return Kept(), 0
+
+
+@lru_cache(maxsize=4096)
+def _text(name: str) -> str:
+    """A name as JSON has it."""
+    return json.dumps(name)
 
 
 async def _encoded(source: Source, number: int) -> AsyncIterator[bytes]:

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from llm_router.routing.limits import Ask
 from llm_router.state.link import ASK_AGAIN, Link, Unreachable
+from llm_router.state.pipe import Script
 from llm_router.state.port import SESSION_TTL
 from llm_router.state.scripts import FINISH, RENEW, admit_script
 from llm_router.state.windows import Windows
@@ -26,6 +27,7 @@ _RENEWALS = 6  # a lease
 _MOST_OWED = 100_000  # results kept for an outage; the oldest go first
 _AT_ONCE = 200  # tickets renewed by one script
 _RUNNING = "r"
+_FINISH, _RENEW = Script(FINISH), Script(RENEW)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,14 +64,11 @@ class Leases:
     hears: asyncio.Event = field(default_factory=asyncio.Event)
     _numbers: "count[int]" = field(default_factory=count)
     _kick: asyncio.Event = field(default_factory=asyncio.Event)
-    _admit: Any = None
-    _finish: Any = None
-    _renew: Any = None
+    _admit: Script = field(init=False)
 
     def __post_init__(self) -> None:
-        """Name the scripts; they are sent when the server does not know them."""
-        scripts = (admit_script(self.windows.script), FINISH, RENEW)
-        self._admit, self._finish, self._renew = map(self.link.client.register_script, scripts)
+        """Put the script of an admission together."""
+        self._admit = Script(admit_script(self.windows.script))
 
     def new(self, ask: Ask) -> RedisTicket:
         """A ticket that holds nothing yet."""
@@ -83,7 +82,7 @@ class Leases:
         rate = ask.limits.requests_per_minute
         arguments += [ask.limits.session_tokens, ask.limits.session_queue, rate]
         arguments += [self.windows.place(ask.key, rate) if rate else ""]
-        stage, number = await self.link.ask(lambda: self._admit(args=arguments))
+        stage, number = await self.link.ask(lambda: self.link.pipe.run(self._admit, arguments))
         if stage in ("budget", "rate", "queue"):
             self.held.pop(ticket.id, None)
             return Entry(stage, int(number), int(number) / 1_000_000)
@@ -170,7 +169,7 @@ class Leases:
         arguments = self._common(some[0].ask)
         for ticket in some:
             arguments += [ticket.id, ticket.ask.session, ticket.ask.tokens, ticket.stage]
-        stages = await self.link.ask(lambda: self._renew(args=arguments))
+        stages = await self.link.ask(lambda: self.link.pipe.run(_RENEW, arguments))
         for ticket, stage in zip(some, stages, strict=True):
             if stage == _RUNNING:
                 self._granted(ticket.id, 0)
@@ -183,7 +182,7 @@ class Leases:
 
     def _leave(self, ask: Ask, ticket: str, charge: int) -> Awaitable[Any]:
         arguments = [*self._common(ask), ticket, ask.session, max(0, charge)]
-        return self.link.ask(lambda: self._finish(args=arguments))
+        return self.link.ask(lambda: self.link.pipe.run(_FINISH, arguments))
 
     def _common(self, ask: Ask) -> list[str | int | float]:
         limits = ask.limits

@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from llm_router.state.pipe import Pipe
 from llm_router.state.port import OnEvent
 
 CONNECT_LIMIT = 1.0  # seconds
@@ -43,6 +44,7 @@ class Link:
 
     def __init__(self, client: Redis, on_event: OnEvent) -> None:
         self.client = client
+        self.pipe = Pipe(client, ANSWER_LIMIT)
         self.is_up = True
         self._on_event = on_event
         self._offset = time.time() - time.monotonic()
@@ -78,6 +80,7 @@ class Link:
 
     async def close(self) -> None:
         """Let go of every connection."""
+        self.pipe.close()
         with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
             await self.client.aclose()
             await self.client.connection_pool.disconnect()

@@ -66,14 +66,18 @@ class KeyState:
     slots: Slots = field(default_factory=Slots)
 
 
-@dataclass(slots=True, eq=False)
 class _Place(Ticket):
     """A request's place, where its reservation is, and the future that wakes it when it waits."""
 
-    label: str = ""
-    session: Session = field(default_factory=Session)
-    key: KeyState = field(default_factory=KeyState)
-    woken: "asyncio.Future[None] | None" = None
+    __slots__ = ("key", "label", "session", "woken")
+
+    def __init__(self, label: str, session: Session, key: KeyState) -> None:
+        self.line = session
+        self.stage = Stage.NEW
+        self.label = label
+        self.session = session
+        self.key = key
+        self.woken: asyncio.Future[None] | None = None
 
 
 class MemoryLimits:
@@ -127,7 +131,7 @@ class MemoryLimits:
             return rate_refusal(limits, wait)
         if key.slots.is_full(session, limits):
             return queue_refusal(limits)
-        return self._count(ask, now, _Place(session, Stage.NEW, label, session, key))
+        return self._count(ask, now, _Place(label, session, key))
 
     def _count(self, ask: Ask, now: float, place: _Place) -> _Place:
         """Everything passed: only now is the request counted anywhere."""

@@ -6,6 +6,8 @@ from redis.asyncio import Redis
 
 from llm_router.state.scripts import WINDOW_CLOCK
 
+_MOST_PLACES = 1000
+
 
 class Windows:
     """The requests of the last minute, by client key. It asks nothing itself: the admission does, in its one step."""
@@ -18,6 +20,7 @@ class Windows:
             connection_pool=client.connection_pool,  # type: ignore[arg-type] # documented, but typed as plain options
         )
         self._bridge = storage.bridge
+        self._places: dict[tuple[str, int], str] = {}
 
     @property
     def script(self) -> str:
@@ -29,4 +32,10 @@ class Windows:
 
     def place(self, key: str, limit: int) -> str:
         """The name of a client key's window."""
-        return str(self._bridge.prefixed_key(RateLimitItemPerMinute(limit).key_for(key)))
+        held = self._places.get((key, limit))
+        if held is None:
+            if len(self._places) >= _MOST_PLACES:
+                self._places.clear()
+            held = str(self._bridge.prefixed_key(RateLimitItemPerMinute(limit).key_for(key)))
+            self._places[key, limit] = held
+        return held
