@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from llm_router.gateway import headers as filters
 from llm_router.gateway.for_translator import body_for_translator, headers_for_translator, query_for_translator
-from llm_router.gateway.state import Snapshot, Translator
+from llm_router.gateway.state import DirectWay, Snapshot, Translator
 from llm_router.gateway.upstream import Reason, UpstreamClient, UpstreamFailure, UpstreamReply, UpstreamRequest
 from llm_router.providers.endpoints import ANTHROPIC_VERSION, Operation, client_path, key_headers, upstream_url
 from llm_router.routing.plan import UNIT_URL, Upstream, Wire
@@ -107,30 +107,39 @@ class NotUsable(Exception):
 
 async def open_direct(client: UpstreamClient, snapshot: Snapshot, upstream: Upstream, call: Call) -> Opened:
     """Call an upstream in its own wire, with its own key. Raises NotUsable and UpstreamFailure."""
+    place = upstream.name, call.wire, call.operation
+    way = snapshot.ways.get(place)
+    if way is None:
+        way = snapshot.ways[place] = _direct_way(snapshot, upstream, call)
+    headers = filters.for_upstream(call.headers)
+    headers += way.headers
+    if call.wire is Wire.MESSAGES and "anthropic-version" not in call.headers:
+        headers.append(("anthropic-version", ANTHROPIC_VERSION))
+    if upstream.headers:
+        named = {name.lower() for name in upstream.headers}
+        headers = [pair for pair in headers if pair[0] not in named] + list(upstream.headers.items())
+    url = _with_query(way.url, call.query) if call.query else way.url
+    request = UpstreamRequest("POST", url, headers, call.body, way.is_local)
+    secret = snapshot.credentials.get(upstream.name)
+    opened = await _open(client, request, snapshot, call)
+    if secret is not None and (opened.status >= 400 or opened.error):
+        opened.redact(secret.reveal())
+    return opened
+
+
+def _direct_way(snapshot: Snapshot, upstream: Upstream, call: Call) -> DirectWay:
+    """Raises NotUsable."""
     base_url = snapshot.base_url(upstream)
     if base_url is None:
         raise NotUsable(f"the {upstream.kind} behind `{upstream.name}` does not run")
     secret = snapshot.credentials.get(upstream.name)
     if upstream.key and secret is None:
         raise NotUsable(f"the key of `{upstream.name}` cannot be read")
-    headers = filters.for_upstream(call.headers)
-    if secret is not None:
-        headers += key_headers(upstream.kind, secret.reveal())
-    if call.wire is Wire.MESSAGES and "anthropic-version" not in call.headers:
-        headers.append(("anthropic-version", ANTHROPIC_VERSION))
-    named = {name.lower() for name in upstream.headers}
-    headers = [pair for pair in headers if pair[0] not in named] + list(upstream.headers.items())
-    request = UpstreamRequest(
-        method="POST",
-        url=_with_query(upstream_url(upstream.kind, base_url, call.wire, call.operation), call.query),
-        headers=headers,
-        body=call.body,
+    return DirectWay(
+        url=upstream_url(upstream.kind, base_url, call.wire, call.operation),
+        headers=key_headers(upstream.kind, secret.reveal()) if secret is not None else [],
         is_local=upstream.base_url.startswith(UNIT_URL),
     )
-    opened = await _open(client, request, snapshot, call)
-    if secret is not None and (opened.status >= 400 or opened.error):
-        opened.redact(secret.reveal())
-    return opened
 
 
 async def open_translated(client: UpstreamClient, translator: Translator, call: Call, trace: str) -> Opened:
@@ -142,9 +151,7 @@ async def open_translated(client: UpstreamClient, translator: Translator, call: 
     ]
     request = UpstreamRequest(
         method="POST",
-        url=_with_query(
-            translator.base_url + client_path(call.wire, call.operation), query_for_translator(call.query)
-        ),
+        url=_with_query(translator.base_url + client_path(call.wire, call.operation), query_for_translator(call.query)),
         headers=headers,
         body=body_for_translator(call.body)[0],
         is_local=True,

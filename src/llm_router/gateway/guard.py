@@ -15,7 +15,7 @@ from llm_router.wire.facts import LimitFacts, clamp_output_cap
 from llm_router.wire.multiples import choices_of, fit_thinking
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Asked:
     """A request as limits see it."""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 # RFC 9110 section 7.6.1, and what belongs to one hop by its nature.
@@ -59,7 +60,7 @@ def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
     kept = [
         (name, "application/json" if name == "content-type" else value)
         for name, value in client.items()
-        if name not in _NOT_FOR_UPSTREAMS and name not in one_hop and not name.startswith(_NOT_FOR_UPSTREAM_PREFIXES)
+        if _may_go_up(name) and name not in one_hop
     ]
     kept.append(("accept-encoding", "identity"))
     return kept
@@ -67,12 +68,22 @@ def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def for_client(upstream: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """An upstream's headers as they may go to a client."""
-    one_hop = _named_by_connection(",".join(value for name, value in upstream if name == "connection"))
-    return [
-        (name, value)
-        for name, value in upstream
-        if name not in _NOT_FOR_CLIENTS and name not in one_hop and not name.startswith(_NOT_FOR_CLIENT_PREFIXES)
-    ]
+    kept = [pair for pair in upstream if _may_go_down(pair[0])]
+    said = [value for name, value in upstream if name == "connection"]
+    if not said:
+        return kept
+    one_hop = _named_by_connection(",".join(said))
+    return [pair for pair in kept if pair[0] not in one_hop]
+
+
+@lru_cache(maxsize=1024)
+def _may_go_up(name: str) -> bool:
+    return name not in _NOT_FOR_UPSTREAMS and not name.startswith(_NOT_FOR_UPSTREAM_PREFIXES)
+
+
+@lru_cache(maxsize=1024)
+def _may_go_down(name: str) -> bool:
+    return name not in _NOT_FOR_CLIENTS and not name.startswith(_NOT_FOR_CLIENT_PREFIXES)
 
 
 def shown(text: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from functools import lru_cache
 
 from llm_router.gateway import headers as filters
 from llm_router.gateway import verdicts
@@ -215,10 +216,14 @@ async def _pass_on(run: Run, opened: Opened) -> None:
 
 
 def _describe(run: Run, way: Way) -> None:
-    run.exchange.extra_headers = [
-        *run.headers,
-        ("x-router-account", filters.shown(way.candidate.upstream)),
-        ("x-router-model", filters.shown(way.candidate.model)),
-        ("x-router-lane", way.lane.value),
-        ("x-router-attempts", str(len(run.story.attempts) + 1)),
-    ]
+    told = _told_of(way.candidate.upstream, way.candidate.model, way.lane)
+    run.exchange.extra_headers = [*run.headers, *told, ("x-router-attempts", str(len(run.story.attempts) + 1))]
+
+
+@lru_cache(maxsize=1024)
+def _told_of(upstream: str, model: str, lane: Lane) -> tuple[tuple[str, str], ...]:
+    return (
+        ("x-router-account", filters.shown(upstream)),
+        ("x-router-model", filters.shown(model)),
+        ("x-router-lane", lane.value),
+    )

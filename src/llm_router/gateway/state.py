@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from llm_router.routing.plan import UNIT_URL, Plan, Upstream
+from llm_router.providers.endpoints import Operation
+from llm_router.routing.plan import UNIT_URL, Plan, Upstream, Wire
 from llm_router.secrets.client_keys import ClientKeys
 from llm_router.secrets.secret import Secret
 
@@ -39,6 +40,15 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectWay:
+    """How one operation of one upstream is called in its own wire: worked out once for each plan."""
+
+    url: str
+    headers: list[tuple[str, str]] = field(repr=False)  # those that carry the key
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One plan with its secrets resolved."""
 
@@ -47,6 +57,7 @@ class Snapshot:
     keys: ClientKeys
     endpoints: Mapping[str, str] = MappingProxyType({})  # unit -> base URL
     problems: tuple[Problem, ...] = ()
+    ways: dict[tuple[str, Wire, Operation], DirectWay] = field(default_factory=dict, compare=False, repr=False)
 
     def base_url(self, upstream: Upstream) -> str | None:
         """Where an upstream is, or None while the unit that serves it has no address."""

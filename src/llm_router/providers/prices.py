@@ -24,6 +24,7 @@ PLAN_KINDS = frozenset({"chatgpt", "codex", "copilot"})
 FREE_KINDS = frozenset({"sandbox"})
 _DATED = re.compile(r"[-@](?:20\d{6}|20\d{2}-\d{2}-\d{2})$")
 _PER_MILLION = 1e6
+_MOST_FOUND = 10_000
 _LARGEST_PRICE = 1e6
 _NAMES = ("input", "cached", "cache_write", "cache_write_hour", "output")
 
@@ -69,7 +70,7 @@ class Price:
         return spent / _PER_MILLION
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Cost:
     """What one request cost, and how old the price is."""
 
@@ -89,12 +90,22 @@ class PriceTable:
     _own_globs: Mapping[str, Price] = field(init=False, repr=False)
     _shipped_globs: Mapping[str, Price] = field(init=False, repr=False)
 
+    _found: dict[tuple[str, str], Price | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "_own_globs", _globs(self.own))
         object.__setattr__(self, "_shipped_globs", _globs(self.shipped))
 
     def find(self, model: str, account: str = "") -> Price | None:
         """The price of a model: the user's own before the shipped one, an exact name before a dated or a glob one."""
+        place = model, account
+        if place not in self._found:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[place] = self._look_up(model, account)
+        return self._found[place]
+
+    def _look_up(self, model: str, account: str) -> Price | None:
         model = model.removeprefix("models/")
         undated = _DATED.sub("", model)
         theirs = (f"{account}/{model}", f"{account}/{undated}") if account else ()

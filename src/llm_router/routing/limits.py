@@ -85,7 +85,7 @@ class Limit(StrEnum):
     STATE = "AI_STATE_UNAVAILABLE"  # limits are kept in shared state, and it cannot be asked
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would double the cost of making one; nobody changes it
 class Ask:
     """What a request would use. `session` is a hash of what the client calls its conversation, never its own text."""
 
@@ -245,7 +245,8 @@ class RateWindow:
         while hits and hits[0] <= oldest:
             hits.popleft()
         over = len(hits) - limit
-        return hits[over] + WINDOW - now if over >= 0 else 0.0
+        # Rounding may make a window a hair longer than it is.
+        return min(hits[over] + WINDOW - now, WINDOW) if over >= 0 else 0.0
 
     def _clock_went_back(self, now: float) -> None:
         """Count what lies in the future as of now: nobody waits longer than a window, and nothing is forgotten."""

@@ -94,6 +94,7 @@ class Keeper:
         self._on_event = on_event
         self._interval = interval
         self._number = 0
+        self._known: set[int] = set()  # journals whose lines this process has taken over, or wrote itself
         self._journal = -1
         self._lock = -1
         self._dirty = False
@@ -107,6 +108,7 @@ class Keeper:
         kept, first = self._read_checkpoint()
         journals = self._journals()
         self._number = max([self._number, first, *journals])
+        self._known.update(journals)
         return _replayed(kept, (path for number, path in sorted(journals.items()) if number >= first))
 
     def start(self, source: Source) -> None:
@@ -168,6 +170,7 @@ class Keeper:
             except OSError as error:
                 self._report(error)
                 return
+        self._known.add(self._number)
 
     def _close_journal(self) -> None:
         if self._journal >= 0:
@@ -195,7 +198,9 @@ class Keeper:
         self._dirty = False
         self._open_journal()
         number = self._number
-        pieces = [piece async for piece in _encoded(self._source, number)]
+        # A successor that has begun already writes a journal of its own, which nobody may leave out or delete.
+        first = min([number, *(self._journals().keys() - self._known)])
+        pieces = [piece async for piece in _encoded(self._source, first)]
         try:
             await asyncio.to_thread(write_private, self._path, pieces)
         except HomeError as error:
@@ -203,7 +208,7 @@ class Keeper:
             return False
         self._reported = False
         for older, path in self._journals().items():
-            if older < number:
+            if older < number and older in self._known:
                 path.unlink(missing_ok=True)
         return True
 

@@ -37,6 +37,7 @@ CAP_MEMBERS: Mapping[Wire, tuple[str, ...]] = {
     Wire.MESSAGES: ("max_tokens",),
     Wire.EMBEDDINGS: (),
 }
+_CAP_WORDS = {names: tuple(name.encode() for name in names) for names in CAP_MEMBERS.values()}
 _ESCAPED_ASCII = b"\\u00"
 
 # Pictures and files travel as base64. A model sees an image of some 1600 tokens, or pages, not a text of that length.
@@ -141,7 +142,10 @@ def _stands_once(body: bytes, names: tuple[str, ...]) -> bool:
 
 def _stands_nowhere(body: bytes, names: tuple[str, ...]) -> bool:
     """Whether no member can have one of these names: neither is there as a word, nor anything that could spell it."""
-    return not any(name.encode() in body for name in names) and _ESCAPED_ASCII not in body
+    for word in _CAP_WORDS[names]:
+        if word in body:
+            return False
+    return _ESCAPED_ASCII not in body
 
 
 def _session(held: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[str, str]:

@@ -5,8 +5,7 @@ import json
 from llm_router.wire.formats import Wire
 from llm_router.wire.members import members
 
-_MARKS = (b'"n"', b'"best_of"')
-_ESCAPED = (b"\\u006e", b"\\u006E")  # the letter n of either name
+_MARKS = (b'"n"', b'"best_of"', b"\\u006e", b"\\u006E")  # names, or the letter n of either as an escape
 _NAMES = frozenset({"n", "best_of"})
 _THINKING = b"thinking"
 _LEAST_THINKING = 1024  # Anthropic's API takes no smaller budget
@@ -17,7 +16,12 @@ def choices_of(body: bytes, wire: Wire) -> int:
 
     A member may stand twice, and upstreams differ in which counts.
     """
-    if wire is not Wire.CHAT or not any(mark in body for mark in (*_MARKS, *_ESCAPED)):
+    if wire is not Wire.CHAT:
+        return 1
+    for mark in _MARKS:  # a loop, because this is on the way of every request
+        if mark in body:
+            break
+    else:
         return 1
     asked = (member.value for member in members(body) if member.name in _NAMES)
     return max(1, *(value for value in asked if isinstance(value, int) and not isinstance(value, bool)), 1)
