@@ -210,6 +210,7 @@ class Keeper:
         for older, path in self._journals().items():
             if older < number and older in self._known:
                 path.unlink(missing_ok=True)
+                self._known.discard(older)
         return True
 
     def _owns(self) -> bool:
