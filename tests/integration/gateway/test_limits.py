@@ -138,12 +138,14 @@ async def test_a_session_waits_for_itself(stage: Stage):
     """One at a time, in order; the line has its bound; both moments are told, each with its place."""
     _, key = limited(stage, session_concurrency=1, session_queue=2)
     running, most, go_on = 0, 0, asyncio.Event()
-    first_came = asyncio.Event()
+    first_came, both_came = asyncio.Event(), asyncio.Event()
 
     async def play(line: Line, received: Message) -> None:
         nonlocal running, most
         running, most = running + 1, max(most, running + 1)
         first_came.set()
+        if running == 2:
+            both_came.set()
         await go_on.wait()
         await OK(line, received)
         running -= 1
@@ -159,7 +161,7 @@ async def test_a_session_waits_for_itself(stage: Stage):
             await asyncio.to_thread(stage.waits_for, number)
         overflow = await stage.ask(headers=headers)
         other = asyncio.create_task(stage.ask(headers=[*key, ("session-id", "another")]), name="other")
-        await asyncio.to_thread(stage.waits_for, 4)
+        await both_came.wait()
         go_on.set()
         got = [await first, *(await asyncio.gather(*waiting)), await other]
 
