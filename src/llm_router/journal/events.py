@@ -17,7 +17,7 @@ from llm_router.home import FILE_MODE
 LARGEST_LINE = 16 * 1024
 LARGEST_FILE = 16 * 1024 * 1024
 LARGEST_DETAIL = 2000
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 _encode = json.JSONEncoder().encode
 
 
@@ -39,6 +39,7 @@ class EventLog:
     _collected: list[bytes] = field(default_factory=list, init=False)
     _descriptor: int = field(default=-1, init=False)
     _inode: int = field(default=0, init=False)
+    _torn: bool = field(default=False, init=False)  # the file ends in the middle of a line
 
     def write(
         self,
@@ -93,7 +94,7 @@ class EventLog:
     def _append(self, text: bytes) -> None:
         self._open()
         try:
-            os.write(self._descriptor, text)
+            self._write(text)
             too_large = os.fstat(self._descriptor).st_size > LARGEST_FILE
         finally:
             if not self.kept_open:
@@ -101,6 +102,15 @@ class EventLog:
         if too_large:
             self.close()
             self.path.replace(self.path.with_suffix(".log.1"))
+
+    def _write(self, text: bytes) -> None:
+        """One write. Half a line, left by a killed process or a full disk, does not take the next one with it."""
+        if self._torn:
+            text = b"\n" + text
+        written = os.write(self._descriptor, text)
+        self._torn = written < len(text)
+        if self._torn:
+            self.lost += text.count(b"\n", written)
 
     def _open(self) -> None:
         """Have the file open that stands at the path now: another process may have put it aside. Raises OSError."""
@@ -112,7 +122,9 @@ class EventLog:
                 pass
             self.close()
         self._descriptor = os.open(self.path, _FLAGS, FILE_MODE)
-        self._inode = os.fstat(self._descriptor).st_ino
+        held = os.fstat(self._descriptor)
+        self._inode = held.st_ino
+        self._torn = held.st_size > 0 and os.pread(self._descriptor, 1, held.st_size - 1) != b"\n"
 
 
 def members_text(members: dict[str, str | int | float | bool | None]) -> str:

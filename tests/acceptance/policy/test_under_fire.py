@@ -140,7 +140,11 @@ def calls_of(url: str) -> dict[str, list[dict[str, Any]]]:
 
 def events_of(router: RouterCommand) -> list[dict[str, Any]]:
     files = (router.home.events.with_suffix(".log.1"), router.home.events)
-    return [json.loads(line) for path in files if path.exists() for line in path.read_text().splitlines()]
+    lines = [line for path in files if path.exists() for line in path.read_text().splitlines() if line]
+    whole = [line for line in lines if line.endswith("}")]
+    # A kill may leave half a line, and no more than that.
+    assert len(lines) - len(whole) <= len(KILLS_AT)
+    return [json.loads(line) for line in whole]
 
 
 # ── what must hold
