@@ -7,6 +7,7 @@ and affinity go on with what this gateway knows itself. Both moments are events,
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -66,7 +67,7 @@ class RedisStore:
         self._link = Link(client, on_event)
         self._client = client
         self._prefix = f"{options.prefix}:"
-        self._affinity_ttl = options.affinity_ttl
+        self._affinity_ms = str(int(options.affinity_ttl * 1000))
         self._leases = Leases(self._link, self._prefix, Windows(client, self._prefix), options.lease)
         self._health_ttl = options.health_ttl
         self._read_at: dict[str, float] = {}  # by the loop's clock
@@ -169,16 +170,17 @@ class RedisStore:
     async def health(self, names: Sequence[str]) -> Mapping[str, Health]:
         """What is known of each candidate, read a moment ago; while Redis is away, what this gateway knows."""
         now = asyncio.get_running_loop().time()
-        if all(now - self._read_at.get(name, -self._health_ttl) < self._health_ttl for name in names):
-            return {name: self._known.get(name, HEALTHY) for name in names}
-        try:
-            held = await self._link.ask(lambda: _now(self._client.hmget(f"{self._prefix}health", list(names))))
-        except Unreachable:
-            return {name: self._known.get(name, HEALTHY) for name in names}
-        self._remember({name: _read(text) for name, text in zip(names, held, strict=True)})
-        if len(self._read_at) > _MOST_KNOWN:
-            self._read_at.clear()
-        self._read_at.update(dict.fromkeys(names, now))
+        old = [name for name in names if now - self._read_at.get(name, -math.inf) >= self._health_ttl]
+        if old:
+            if len(self._read_at) > _MOST_KNOWN:
+                self._read_at.clear()
+            if all(name in self._read_at for name in old):
+                # One request looks again; the others go on with what was read before.
+                self._read_at.update(dict.fromkeys(old, now))
+            with contextlib.suppress(Unreachable):
+                held = await self._link.ask(lambda: self._link.pipe.command("HMGET", f"{self._prefix}health", *old))
+                self._remember({name: _read(text) for name, text in zip(old, held, strict=True)})
+                self._read_at.update(dict.fromkeys(old, now))
         return {name: self._known.get(name, HEALTHY) for name in names}
 
     async def all_health(self) -> Mapping[str, Health]:
@@ -235,7 +237,7 @@ class RedisStore:
         """The candidate that a session is bound to; None while Redis is away."""
         try:
             held = await self._link.ask(
-                lambda: _now(self._client.getex(self._binding(session), px=int(self._affinity_ttl * 1000)))
+                lambda: self._link.pipe.command("GETEX", self._binding(session), "PX", self._affinity_ms)
             )
         except Unreachable:
             return None
@@ -245,7 +247,7 @@ class RedisStore:
         """Bind a session to a candidate."""
         with contextlib.suppress(Unreachable):
             await self._link.ask(
-                lambda: _now(self._client.set(self._binding(session), name, px=int(self._affinity_ttl * 1000)))
+                lambda: self._link.pipe.command("SET", self._binding(session), name, "PX", self._affinity_ms)
             )
 
     async def unbind(self, session: str) -> None:
@@ -256,7 +258,12 @@ class RedisStore:
     async def turn(self, model: str) -> int:
         """The number of this choice; this gateway's own count while Redis is away."""
         try:
-            number = int(await self._link.ask(lambda: _now(self._client.hincrby(f"{self._prefix}turns", model, 1)))) - 1
+            number = (
+                int(
+                    await self._link.ask(lambda: self._link.pipe.command("HINCRBY", f"{self._prefix}turns", model, "1"))
+                )
+                - 1
+            )
         except Unreachable:
             number = self._turns.get(model, -1) + 1
         self._turns[model] = number
