@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from llm_router.gateway.http_cycle import Cycle
 from llm_router.routing.plan import Wire
 from llm_router.wire.errors import Failure, error_body
 
@@ -41,6 +42,7 @@ class Exchange:
     __slots__ = (
         "_body_begun",
         "_body_read",
+        "_cycle",
         "_finished",
         "_receive",
         "_send",
@@ -55,6 +57,7 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
+        self._cycle: Cycle | None = scope.get("cycle")  # where our own door serves
         self._receive = receive
         self._send = send
         self.headers = _joined(scope["headers"])
@@ -66,6 +69,11 @@ class Exchange:
         self._body_read = False
         self._finished = False
         self.began = time.perf_counter()  # the loop's own clock stands still within a turn
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """Where the answer goes, if our own door serves."""
+        return self._cycle
 
     @property
     def path(self) -> str:
@@ -86,6 +94,12 @@ class Exchange:
         """The whole body. Raises BodyTooLarge as soon as it is known to be over `most` bytes, BodyTooSlow when it does
         not come within `seconds` and a second for each KiB that has come, and ClientGone.
         """
+        cycle = self._cycle
+        if cycle is not None and (whole := cycle.take_body()) is not None:
+            self._body_begun = self._body_read = True
+            if len(whole) > most:
+                raise BodyTooLarge
+            return whole
         try:
             async with asyncio.timeout(seconds) as limit:
                 return await self._whole_body(most, limit)
@@ -192,7 +206,8 @@ class Exchange:
 class ClientWatch:
     """Cancels the task that entered it when the client leaves, and turns that into ClientGone.
 
-    Most answers are quicker than it would pay to watch for: only a slower one gets a task that looks.
+    Our own door tells of it; another server must be asked. Most answers are quicker than it would pay to watch for: only
+    a slower one gets a task that looks.
     """
 
     __slots__ = ("_exchange", "_left", "_timer", "_watcher", "_worker")
@@ -200,10 +215,18 @@ class ClientWatch:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._left = False
+        self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> None:
         self._worker = asyncio.current_task()
+        self._timer = None
+        cycle = self._exchange.cycle
+        if cycle is not None:
+            if cycle.disconnected:
+                raise ClientGone
+            cycle.on_leave = self._leave
+            return
         self._timer = asyncio.get_running_loop().call_later(_WATCH_AFTER, self._look)
 
     def _look(self) -> None:
@@ -211,12 +234,19 @@ class ClientWatch:
         self._watcher = asyncio.get_running_loop().create_task(self._wait(), name=name)
 
     async def _wait(self) -> None:
-        if await self._exchange.client_left() and self._worker is not None:
+        if await self._exchange.client_left():
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._worker is not None:
             self._left = True
             self._worker.cancel()
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        elif self._exchange.cycle is not None:
+            self._exchange.cycle.on_leave = None
         if self._watcher is not None:
             self._watcher.cancel()
         if not self._left or kind is None or not issubclass(kind, asyncio.CancelledError):
