@@ -9,6 +9,7 @@ from llm_router.gateway.story import Story
 from llm_router.providers.endpoints import Operation
 from llm_router.routing.limits import Ask, KeyLimits, Refused, clamped_header, output_cap, tokens_to_reserve
 from llm_router.routing.outcome import Outcome
+from llm_router.routing.plan import Wire
 from llm_router.secrets.client_keys import ClientKey
 from llm_router.state.port import Admitted, StateStore
 from llm_router.wire.facts import LimitFacts, clamp_output_cap
@@ -88,6 +89,8 @@ def _ask(story: Story, asked: Asked, call: Call, limits: KeyLimits) -> Ask:
     if call.operation is not Operation.GENERATE:
         return Ask(asked.key.name, story.session, limits)
     facts = asked.facts
+    if call.wire is Wire.EMBEDDINGS:
+        return Ask(asked.key.name, story.session, limits, facts.messages, facts.prompt_tokens)
     cap = _cap_of_each(call, limits, facts)
     of_each = tokens_to_reserve(0, facts.cap if cap is None else cap)
     tokens = facts.prompt_tokens + of_each * choices_of(call.body, call.wire)

@@ -155,10 +155,11 @@ class Relay:
 
     async def _note(self, run: Run, way: Way, verdict: Verdict, seconds: float) -> None:
         """Remember how a candidate failed, here and in its health."""
+        is_first = way.candidate not in run.failed
         run.failed[way.candidate] = verdict
         run.last = way
         run.story.tried(way.candidate, verdict.outcome, verdict.reason, verdict.status, seconds)
-        if verdict.counts:
+        if verdict.counts and is_first:  # a request is one failure, however often it was tried
             plan = run.snapshot.plan
             code = verdicts.ledger_code(verdict.failure)
             await self._selector.failed(plan, way.candidate, run.story, verdict.outcome, verdict.wait, code=code)
