@@ -68,7 +68,7 @@ def test_an_absurd_limit(router):
     assert router("key", "create", "laptop", "--rate", "-1") == (
         2,
         "",
-        "error: `requests_per_minute` must be a whole number from 0 to 100000, not -1\n"
+        "error: `requests_per_minute` must be a whole number from 0 to 1000000, not -1\n"
         "  Nothing was changed\n\nhint: 0 turns a limit off\n",
     )
     assert router("key", "list") == (0, "", "")
