@@ -18,6 +18,14 @@ class ServerClockStorage(RedisStorage):
         super().configure_bridge()
 
 
+class PerMinute(RateLimitItemPerMinute):
+    """A limit whose window is named after the key alone: a limit that is changed goes on with the same minute."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        """The name of the window."""
+        return "/".join(map(str, identifiers))
+
+
 class Windows:
     """The requests of the last minute, by client key. Raises what redis raises."""
 
@@ -33,11 +41,11 @@ class Windows:
 
     async def hit(self, key: str, limit: int) -> bool:
         """Count one request; False when the minute is full, and then nothing is counted."""
-        return await self._limiter.hit(RateLimitItemPerMinute(limit), key)
+        return await self._limiter.hit(PerMinute(limit), key)
 
     async def wait(self, key: str, limit: int) -> float:
         """Seconds until one more fits; 0 when it does now."""
-        place = self._storage.bridge.prefixed_key(RateLimitItemPerMinute(limit).key_for(key))
+        place = self._storage.bridge.prefixed_key(PerMinute(limit).key_for(key))
         async with self._client.pipeline(transaction=True) as pipeline:
             pipeline.time()
             pipeline.lindex(place, limit - 1)
