@@ -81,7 +81,7 @@ class Leases:
         arguments = [*self._common(ask), ticket.id, ask.session, ask.tokens]
         rate = ask.limits.requests_per_minute
         arguments += [ask.limits.session_tokens, ask.limits.session_queue, rate]
-        arguments += [self.windows.place(ask.key, rate) if rate else ""]
+        arguments += [self.windows.place(ask.key) if rate else ""]
         stage, number = await self.link.ask(lambda: self.link.pipe.run(self._admit, arguments))
         if stage in ("budget", "rate", "queue"):
             self.held.pop(ticket.id, None)

@@ -9,6 +9,14 @@ from llm_router.state.scripts import WINDOW_CLOCK
 _MOST_PLACES = 1000
 
 
+class PerMinute(RateLimitItemPerMinute):
+    """A limit whose window is named after the key alone: a limit that is changed goes on with the same minute."""
+
+    def key_for(self, *identifiers: bytes | str | float) -> str:
+        """The name of the window."""
+        return "/".join(map(str, identifiers))
+
+
 class Windows:
     """The requests of the last minute, by client key. It asks nothing itself: the admission does, in its one step."""
 
@@ -20,7 +28,7 @@ class Windows:
             connection_pool=client.connection_pool,  # type: ignore[arg-type] # documented, but typed as plain options
         )
         self._bridge = storage.bridge
-        self._places: dict[tuple[str, int], str] = {}
+        self._places: dict[str, str] = {}
 
     @property
     def script(self) -> str:
@@ -30,12 +38,12 @@ class Windows:
         """
         return (WINDOW_CLOCK + self._bridge.SCRIPT_ACQUIRE_MOVING_WINDOW).decode()
 
-    def place(self, key: str, limit: int) -> str:
+    def place(self, key: str) -> str:
         """The name of a client key's window."""
-        held = self._places.get((key, limit))
+        held = self._places.get(key)
         if held is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
-            held = str(self._bridge.prefixed_key(RateLimitItemPerMinute(limit).key_for(key)))
-            self._places[key, limit] = held
+            held = str(self._bridge.prefixed_key(PerMinute(1).key_for(key)))
+            self._places[key] = held
         return held

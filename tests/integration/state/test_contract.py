@@ -49,8 +49,20 @@ async def test_requests_of_a_minute(store: StateStore):
 
     assert (found.limit, found.ceiling, found.remaining) == (Limit.RATE, 5, 0)
     assert found.retry_after is not None
-    assert 55 < found.retry_after <= 60
+    assert 30 < found.retry_after <= 60
     await serve(store, ask(limits, key="other"))
+
+
+async def test_a_limit_that_is_changed(store: StateStore):
+    """The minute goes on: what was counted under the old limit counts under the new one."""
+    few, many = replace(UNLIMITED, requests_per_minute=2), replace(UNLIMITED, requests_per_minute=4)
+    for _ in range(2):
+        await serve(store, ask(few))
+    for _ in range(2):
+        await serve(store, ask(many))
+
+    assert Limit.RATE is (await refused(store, ask(many))).limit
+    assert Limit.RATE is (await refused(store, ask(few))).limit
 
 
 async def test_refused_requests_are_counted_nowhere(store: StateStore):

@@ -96,14 +96,14 @@ async def test_a_place_given_back_by_one_gateway_wakes_a_request_of_another(redi
 
 async def test_a_gateway_that_dies_frees_its_places_after_a_lease(redis_server, prefix):
     """Its running request, its reservation and its place in line; the others go on."""
-    dying = await gateway(redis_server.url, prefix, lease=0.5)
-    living = await gateway(redis_server.url, prefix, lease=0.5)
+    dying = await gateway(redis_server.url, prefix, lease=1.5)
+    living = await gateway(redis_server.url, prefix, lease=1.5)
     limits = replace(ONE, session_tokens=100)
     await admitted(dying, Ask("app", "s", limits, tokens=80))
     await crash(dying)
     places: list[int] = []
 
-    found = await asyncio.wait_for(living.admit(Ask("app", "other", limits, tokens=100), places.append), 10)
+    found = await asyncio.wait_for(living.admit(Ask("app", "other", limits, tokens=100), places.append), 20)
 
     assert isinstance(found, Admitted)
     assert places == [1]
@@ -113,11 +113,11 @@ async def test_a_gateway_that_dies_frees_its_places_after_a_lease(redis_server, 
 
 async def test_leases_of_the_living_are_renewed(redis_server, prefix):
     """A request that takes longer than a lease keeps its place."""
-    store = await gateway(redis_server.url, prefix, lease=0.4)
+    store = await gateway(redis_server.url, prefix, lease=1.5)
     held = await admitted(store, Ask("app", "s", ONE))
     waiting = asyncio.create_task(store.admit(Ask("app", "s", ONE)), name="waiting")
 
-    done, _ = await asyncio.wait([waiting], timeout=1.5)
+    done, _ = await asyncio.wait([waiting], timeout=3.0)
 
     assert not done
     await store.finish(held, 0)
@@ -255,3 +255,43 @@ async def test_what_another_release_wrote_is_as_if_nothing_were_known(redis_serv
     assert await store.health(["acme/large"]) == {"acme/large": HEALTHY}
     assert await store.claim("acme/large", HealthPolicy()) is Availability.OPEN
     await store.close()
+
+
+async def test_redis_hangs(tmp_path, prefix):
+    """A server that accepts and never answers is gone like any other, and what it does late holds no place."""
+    events: list[str] = []
+    limits = replace(ONE, session_tokens=1000)
+    with running(tmp_path) as server:
+        store = await gateway(server.url, prefix, events=events)
+        await store.finish(await admitted(store, Ask("app", "s", limits, tokens=10)), 1)
+        server.hang()
+        found = await asyncio.wait_for(store.admit(Ask("app", "s", limits, tokens=10)), 15)
+        assert isinstance(found, Refused)
+        assert (found.limit, events) == (Limit.STATE, ["state_unavailable"])
+
+        server.go_on()
+        await eventually(lambda: "state_recovered" in events and not store._leases.owed)
+
+        again = await asyncio.wait_for(admitted(store, Ask("app", "s", limits, tokens=999)), 5)
+        await store.finish(again, 0)
+        assert await store.session_use("app", "s") == SessionUse(1, 0)
+        await store.close()
+
+
+@pytest.mark.parametrize(("password", "expected"), [("canary-right", []), ("canary-wrong", ["state_unavailable"])])
+async def test_a_password(tmp_path, prefix, password, expected):
+    """The right one opens; a wrong one is an outage that is told without it."""
+    told: list[tuple[str, str]] = []
+    with running(tmp_path, "--requirepass", "canary-right") as server:
+        store = RedisStore(
+            connect(server.url, password),
+            options=RedisOptions(prefix=prefix),
+            on_event=lambda *event: told.append(event),
+        )
+        await store.open()
+        found = await store.admit(Ask("app", "s", KeyLimits()))
+        await store.close()
+
+    assert isinstance(found, Refused if expected else Admitted)
+    assert [event for event, _ in told] == expected
+    assert "canary" not in str(told)

@@ -1,5 +1,6 @@
 """From the configured address to a store."""
 
+import ssl
 import subprocess
 import sys
 
@@ -26,6 +27,17 @@ async def test_redis_with_a_password_by_reference(tmp_path):
     options = store._client.connection_pool.connection_kwargs
     assert (options["password"], options["username"], options["db"]) == ("canary", "someone", 3)
     assert store._prefix == "mine:"
+    await store.close()
+
+
+async def test_redis_over_tls(tmp_path):
+    """`rediss://` verifies the server's certificate."""
+    store = make_store(SharedState("rediss://127.0.0.1:1"), home=Home(tmp_path), environ={})
+
+    pool = store._client.connection_pool
+    connection = pool.connection_class(**pool.connection_kwargs)
+    assert connection.ssl_context.cert_reqs == ssl.CERT_REQUIRED
+    assert connection.ssl_context.check_hostname
     await store.close()
 
 
