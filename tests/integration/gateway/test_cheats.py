@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,13 @@ from llm_router.secrets.client_keys import Wanted, create_key
 _names = (f"cheat-{number}" for number in itertools.count())
 WORDS = "word " * 400
 CHUNK = b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % WORDS.encode()
+
+
+@pytest.fixture(autouse=True)
+def no_keys_left(stage: Stage) -> Iterator[None]:
+    """Other tests of this gateway know one key only."""
+    yield
+    (stage.home.keys / "clients.json").unlink(missing_ok=True)
 
 
 def key_of(stage: Stage, **limits: int) -> list[tuple[str, str]]:
