@@ -20,6 +20,7 @@ from llm_router.gateway.http_door import Door
 from llm_router.gateway.metrics import Metrics
 from llm_router.gateway.recorder import Recorder
 from llm_router.gateway.server import Gateway
+from llm_router.gateway.share import FairDoors, Share
 from llm_router.gateway.state import GatewayState, Snapshot
 from llm_router.gateway.upstream import UpstreamClient
 from llm_router.home import Home
@@ -46,12 +47,30 @@ class AnnouncingServer(uvicorn.Server):
     """A uvicorn server that says when it accepts connections."""
 
     on_started: Callable[[], Awaitable[None]] | None = None
+    share: Share | None = None  # with the other workers on the same doors; None where there can be none
+    _doors: FairDoors | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then call `on_started`."""
-        await super().startup(sockets)
+        if self.share is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self._doors = FairDoors(self.share, self._connection, lambda: len(self.server_state.connections))
+            self._doors.open(sockets or [])
         if self.on_started is not None:
             await self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, and finish what is under way."""
+        if self._doors is not None:
+            self._doors.close()
+            if self._doors.coming:
+                await asyncio.wait(self._doors.coming)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        return Door(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
 
 def server_for(app: Gateway) -> AnnouncingServer:
@@ -103,8 +122,9 @@ async def serve(environ: Mapping[str, str]) -> None:
             hops.open()
             app = Gateway(state, client, store, recorder, port, hops)
             control.attach(app.desk, recorder)
+            share = Share(home.runtime / "doors.share") if snapshot.plan.state.is_shared else None
             try:
-                await _run(app, control, list(listeners.values()), drained)
+                await _run(app, control, list(listeners.values()), drained, share)
             finally:
                 hops.close()
             await client.close()
@@ -141,8 +161,11 @@ def _clocks(environ: Mapping[str, str]) -> Clocks:
     return MovedClock(Path(environ[TEST_CLOCK])).clocks()
 
 
-async def _run(app: Gateway, control: ControlChannel, doors: list[socket.socket], drained: asyncio.Event) -> None:
+async def _run(
+    app: Gateway, control: ControlChannel, doors: list[socket.socket], drained: asyncio.Event, share: Share | None
+) -> None:
     server = server_for(app)
+    server.share = share
     server.on_started = control.announce_ready
     draining = asyncio.create_task(_drain(server, drained), name="drain")
     # What is there now stays: the collector need not look at it again and again.

@@ -1,20 +1,22 @@
 """Two workers of one home: a second hop that arrives at the other one, and what each knows of a translator."""
 
+import asyncio
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from support.rawhttp import Line, Message, Script, answer, ask, scripted_upstream, stream
+from support.rawhttp import Line, Message, Script, answer, ask, line_to, request, scripted_upstream, stream
 from support.redis_server import running
 from support.stage import PLAIN, QUICK, UPSTREAM_KEY, Stage, body_for, upstream
 
 from llm_router.home import Home, write_private
 from llm_router.routing.plan import Candidate, GatewaySettings, Model, Plan, TranslatorSettings, Wire
 from llm_router.routing.shared_state import SharedState
-from llm_router.testing.gateways import running_gateway
+from llm_router.testing.gateways import listener, running_gateway
 
 pytestmark = pytest.mark.needs("redis")
 CLIENT_KEY = "client-key-1"
@@ -171,6 +173,43 @@ async def test_a_trace_that_nobody_waits_for(stages: tuple[Stage, Stage]) -> Non
                 stages[0].port, "POST", "/upstream/up.chat/v1/chat/completions", b'{"model":"real"}', headers
             )
             assert got.status == 200
+
+
+async def test_connections_are_shared_evenly(tmp_path: Path) -> None:
+    """Whether they come one after the other or at once, each worker of a door has its part, and all are served."""
+    home = Home(tmp_path / ".router")
+    home.create()
+    with ExitStack() as stack:
+        plan = plan_for({}, stack.enter_context(running(tmp_path)).url)
+        doors = listener(), listener()
+        for door in doors:
+            stack.callback(door.close)
+        pids = [stack.enter_context(running_gateway(home.root, plan, doors=doors)).process.pid for _ in range(2)]
+        port = doors[0].getsockname()[1]
+
+        async def served(line: Line) -> int:
+            await line.write(request("GET", "/healthz"))
+            return (await line.message()).status
+
+        async with AsyncExitStack() as lines:
+            for _ in range(20):
+                assert await served(await lines.enter_async_context(line_to(port))) == 200
+            assert min(held_by(pids, port)) >= 7
+        async with AsyncExitStack() as lines:
+            held = [await lines.enter_async_context(line_to(port)) for _ in range(40)]
+            assert set(await asyncio.gather(*map(served, held))) == {200}
+            assert min(held_by(pids, port)) >= 12
+
+
+def held_by(pids: list[int], port: int) -> list[int]:
+    """How many clients each process holds."""
+    return [
+        sum(
+            one.status == psutil.CONN_ESTABLISHED and one.laddr.port == port
+            for one in psutil.Process(pid).net_connections(kind="tcp")
+        )
+        for pid in pids
+    ]
 
 
 def test_letter_boxes_are_private_and_go_with_their_gateways(tmp_path: Path) -> None:
