@@ -298,21 +298,12 @@ class Ledger:
                 if prune:
                     self._prune(connection)
                 self._checkpoint_at = now + options.checkpoint_every
-                self._checkpoint(connection)
+                self._unchecked = 0
+                _move_rows(connection, self._options.largest_wal)
         except (OSError, sqlite3.Error, NewerLedger) as error:
             if is_damaged(error):
                 with self._lock:
                     self._stop_writing(error)
-
-    def _checkpoint(self, connection: sqlite3.Connection) -> None:
-        """Move rows from the write-ahead log into the file; writers go on meanwhile, unless the log has grown large."""
-        self._unchecked = 0
-        log = _checkpoint(connection, "PASSIVE")
-        if log * PAGE_BYTES <= self._options.largest_wal:
-            return
-        # Writers wait for a RESTART, so it is left as little to do as possible.
-        _checkpoint(connection, "PASSIVE")
-        _checkpoint(connection, "RESTART")
 
     def _prune(self, connection: sqlite3.Connection) -> None:
         """Delete rows that are older than retention asks, in short transactions; not by a clock that has jumped."""
@@ -323,6 +314,15 @@ class Ledger:
         oldest = int(wall * 1000) - self._options.retention_days * _DAY_MS
         while not self._ending and connection.execute(_PRUNE, (oldest,)).rowcount > 0:
             pass
+
+
+def _move_rows(connection: sqlite3.Connection, largest: int) -> None:
+    """Move rows from the write-ahead log into the file; writers go on meanwhile, unless the log is over `largest`."""
+    if _checkpoint(connection, "PASSIVE") * PAGE_BYTES <= largest:
+        return
+    # Writers wait for a RESTART, so it is left as little to do as possible.
+    _checkpoint(connection, "PASSIVE")
+    _checkpoint(connection, "RESTART")
 
 
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> int:
