@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 from llm_router.gateway.state import Snapshot
 from llm_router.routing.limits import UNLIMITED
@@ -67,6 +68,7 @@ def is_this_machine(client: str, settings: GatewaySettings) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def _host_name(host: str) -> str:
     host = host.strip().lower()
     if host.startswith("["):

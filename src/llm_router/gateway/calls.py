@@ -45,21 +45,17 @@ class Opened:
     `error` is true when a stream begins with an error event instead of output.
     """
 
-    __slots__ = ("_pending", "_release", "_renamed", "error", "head", "reply", "whole")
+    __slots__ = ("_pending", "_release", "_renamed", "error", "head", "reply", "status", "whole")
 
     def __init__(self, reply: UpstreamReply, head: bytes, *, whole: bool, error: bool = False) -> None:
         self.reply = reply
+        self.status = reply.status
         self.head = head
         self.whole = whole
         self.error = error
         self._pending: asyncio.Task[bytes] | None = None
         self._release: Callable[[], None] | None = None
         self._renamed: tuple[bytes, bytes] | None = None
-
-    @property
-    def status(self) -> int:
-        """The answer's status."""
-        return self.reply.status
 
     def waits_for(self, pending: "asyncio.Task[bytes]") -> "Opened":
         """This answer, whose next bytes are being waited for already."""

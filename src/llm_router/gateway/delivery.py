@@ -65,8 +65,7 @@ class Delivery:
             self._recorder.conclude(story, opened.status, Outcome.SUCCESS)
             await self._charge()
             await self._recorder.written()
-        await self._exchange.start(opened.status, headers)
-        await self._exchange.finish(opened.head)
+        await self._exchange.whole(opened.status, headers, opened.head)
 
     async def _charge(self) -> None:
         """Charge what was used before the client has all of it: whoever kills the process later changes no budget."""

@@ -42,13 +42,15 @@ class Exchange:
     __slots__ = (
         "_body_begun",
         "_body_read",
-        "_cycle",
         "_finished",
         "_receive",
         "_send",
         "began",
+        "cycle",
         "extra_headers",
         "headers",
+        "method",
+        "path",
         "request_id",
         "scope",
         "started",
@@ -57,7 +59,9 @@ class Exchange:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
-        self._cycle: Cycle | None = scope.get("cycle")  # where our own door serves
+        self.cycle: Cycle | None = scope.get("cycle")  # where our own door serves
+        self.path = str(scope["path"])  # decoded
+        self.method = str(scope["method"])  # in capitals
         self._receive = receive
         self._send = send
         self.headers = _joined(scope["headers"])
@@ -71,21 +75,6 @@ class Exchange:
         self.began = time.perf_counter()  # the loop's own clock stands still within a turn
 
     @property
-    def cycle(self) -> Cycle | None:
-        """Where the answer goes, if our own door serves."""
-        return self._cycle
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        return str(self.scope["path"])
-
-    @property
-    def method(self) -> str:
-        """The method in capitals."""
-        return str(self.scope["method"])
-
-    @property
     def query(self) -> str:
         """The query string without its question mark, as sent."""
         return bytes(self.scope["query_string"]).decode("latin-1")
@@ -94,7 +83,7 @@ class Exchange:
         """The whole body. Raises BodyTooLarge as soon as it is known to be over `most` bytes, BodyTooSlow when it does
         not come within `seconds` and a second for each KiB that has come, and ClientGone.
         """
-        cycle = self._cycle
+        cycle = self.cycle
         if cycle is not None and (whole := cycle.take_body()) is not None:
             self._body_begun = self._body_read = True
             if len(whole) > most:
@@ -145,6 +134,19 @@ class Exchange:
         pairs = [*headers, ("x-request-id", self.request_id), *self.extra_headers]
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def whole(self, status: int, headers: Sequence[tuple[str, str]], body: bytes) -> None:
+        """Send the answer as a whole: its head and all of its body."""
+        cycle = self.cycle
+        if cycle is None or not cycle.is_free:
+            await self.start(status, headers)
+            await self.finish(body)
+            return
+        self.started = self._finished = True
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        lines.append(f"x-request-id: {self.request_id}\r\n")
+        lines += [f"{name}: {value}\r\n" for name, value in self.extra_headers]
+        cycle.answer(status, "".join(lines), len(lines), body)
 
     async def send(self, chunk: bytes) -> None:
         """Send some of the answer's body."""
@@ -206,8 +208,8 @@ class Exchange:
 class ClientWatch:
     """Cancels the task that entered it when the client leaves, and turns that into ClientGone.
 
-    Our own door tells of it; another server must be asked. Most answers are quicker than it would pay to watch for: only
-    a slower one gets a task that looks.
+    Our own door tells of it; another server must be asked. Most answers are quicker than it would pay to watch for:
+    only a slower one gets a task that looks.
     """
 
     __slots__ = ("_exchange", "_left", "_timer", "_watcher", "_worker")

@@ -56,9 +56,11 @@ class Guard:
         return result
 
     async def finish(self, admitted: Admitted, story: Story) -> None:
-        """Give the place back; tokens are charged as they were reported: on success, and when it was the client that
-        left in the middle of a stream. Who hangs up before the end has read what came until then.
+        """Give the place back, once; tokens are charged as they were reported: on success, and when it was the client
+        that left in the middle of a stream. Who hangs up before the end has read what came until then.
         """
+        if admitted.finished:
+            return
         has_left = story.outcome is None and story.first_byte is not None
         usage = story.usage if story.outcome is Outcome.SUCCESS or has_left else None
         await self._store.finish(admitted, usage.input + usage.output if usage is not None else 0)
@@ -68,7 +70,9 @@ def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[
     """The call with its output capped, and the header that says so."""
     if call.operation is not Operation.GENERATE:
         return call, []
-    cap = _cap_of_each(call, limits, facts)
+    if not limits.output_cap:
+        return call, []
+    cap = _cap_of_each(choices_of(call.body, call.wire), limits, facts)
     if cap is None:
         return call, []
     body = clamp_output_cap(call.body, facts, cap)
@@ -78,9 +82,9 @@ def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[
     return call.with_body(body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
 
 
-def _cap_of_each(call: Call, limits: KeyLimits, facts: LimitFacts) -> int | None:
+def _cap_of_each(choices: int, limits: KeyLimits, facts: LimitFacts) -> int | None:
     """The cap to write into a request: the answers that it asks for share the key's; None when it may stay as it is."""
-    if not limits.output_cap or (choices := choices_of(call.body, call.wire)) <= 1:
+    if not limits.output_cap or choices <= 1:
         return output_cap(limits, facts.cap)
     return output_cap(replace(limits, output_cap=max(1, limits.output_cap // choices)), facts.cap)
 
@@ -91,7 +95,8 @@ def _ask(story: Story, asked: Asked, call: Call, limits: KeyLimits) -> Ask:
     facts = asked.facts
     if call.wire is Wire.EMBEDDINGS:
         return Ask(asked.key.name, story.session, limits, facts.messages, facts.prompt_tokens)
-    cap = _cap_of_each(call, limits, facts)
+    choices = choices_of(call.body, call.wire)
+    cap = _cap_of_each(choices, limits, facts)
     of_each = tokens_to_reserve(0, facts.cap if cap is None else cap)
-    tokens = facts.prompt_tokens + of_each * choices_of(call.body, call.wire)
+    tokens = facts.prompt_tokens + of_each * choices
     return Ask(asked.key.name, story.session, limits, facts.messages, tokens)

@@ -20,7 +20,6 @@ class HttpConnection(asyncio.Protocol):
     """A connection in use or idle. `ask`, then `read` until b"", then `rest` when it `is_reusable`."""
 
     __slots__ = (
-        "_answer",
         "_asked_at",
         "_busy",
         "_closed",
@@ -35,6 +34,7 @@ class HttpConnection(asyncio.Protocol):
         "_timer_at",
         "_transport",
         "_waiter",
+        "answer",
         "idle_since",
         "key",
     )
@@ -45,7 +45,7 @@ class HttpConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._answer = HttpAnswer()
+        self.answer = HttpAnswer()  # under way: its status and headers are there once `ask` has returned
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -66,11 +66,6 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
 
     @property
-    def answer(self) -> HttpAnswer:
-        """The answer under way: its status and headers are there once `ask` has returned."""
-        return self._answer
-
-    @property
     def is_open(self) -> bool:
         """Whether a request may still be written."""
         return not self._closed and self._transport is not None and not self._transport.is_closing()
@@ -78,7 +73,7 @@ class HttpConnection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether the exchange is over and the next may begin."""
-        answer, transport = self._answer, self._transport
+        answer, transport = self.answer, self._transport
         if not answer.complete or not answer.keeps_alive or transport is None or not self.is_open:
             return False
         return transport.get_write_buffer_size() == 0
@@ -87,14 +82,14 @@ class HttpConnection(asyncio.Protocol):
     def was_stale(self) -> bool:
         """Whether it broke the way an idle connection does that its server has closed: soon, and without a byte."""
         broken = self._failure is not None and self._failure[0] is Reason.BROKEN
-        return broken and not self._answer.has_begun and self._loop.time() - self._asked_at < _RACE_SECONDS
+        return broken and not self.answer.has_begun and self._loop.time() - self._asked_at < _RACE_SECONDS
 
     async def ask(self, head: bytes, body: bytes, seconds: float, *, no_body: bool = False) -> None:
         """Send a request and wait for the head of its answer. `no_body`: none follows it (HEAD, CONNECT).
 
         Raises UpstreamFailure.
         """
-        answer, transport = self._answer, self._transport
+        answer, transport = self.answer, self._transport
         answer.begin(no_body=no_body)
         self._busy, self._failure = True, None
         self._asked_at = self._loop.time()
@@ -113,7 +108,7 @@ class HttpConnection(asyncio.Protocol):
         """The next bytes of the body, all that have come; b"" at its end. Raises UpstreamFailure with the reason `late`
         when none come within `seconds`: of this call, or of the request when the reason is its first byte.
         """
-        answer = self._answer
+        answer = self.answer
         if not answer.held and not answer.complete and self._failure is None:
             await self._wait(seconds, late)
         if taken := answer.take():
@@ -127,7 +122,7 @@ class HttpConnection(asyncio.Protocol):
     def rest(self) -> None:
         """Make ready for the next exchange; bytes that come before it close the connection."""
         self._busy = False
-        self._answer.take()
+        self.answer.take()
         if self._paused:
             self._resume()
 
@@ -149,7 +144,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of an answer."""
-        answer = self._answer
+        answer = self.answer
         if not self._busy or answer.complete:
             answer.keeps_alive = False
             self.abort()
@@ -182,7 +177,7 @@ class HttpConnection(asyncio.Protocol):
     # Waiting and failing.
 
     async def _wait(self, seconds: float, late: Reason) -> None:
-        self._answer.has_news = False
+        self.answer.has_news = False
         self._late, self._seconds = late, seconds
         now = self._loop.time()
         # The wait for the first byte goes on from the head to the body; any other begins anew.
@@ -223,7 +218,7 @@ class HttpConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _end(self, *, clean: bool) -> None:
-        answer = self._answer
+        answer = self.answer
         answer.keeps_alive = False
         if not self._busy or answer.complete:
             return

@@ -171,10 +171,35 @@ class Cycle:
         else:
             self._go_on(message.get("body", b""), more=message.get("more_body", False))
 
+    @property
+    def is_free(self) -> bool:
+        """Whether `answer` can be used now."""
+        plain = not self._is_head and self.keep_alive and not self.response_started
+        return plain and not self._flow.write_paused and not self.disconnected
+
+    def answer(self, status: int, lines: str, count: int, body: bytes) -> None:
+        """An answer as a whole, in one write: its header lines, `count` of them with `content-length` among them, each
+        with its line end, and its body. Raises RuntimeError for a line that holds another line end.
+        """
+        head = b"%b%b%b\r\n" % (
+            _status_line(status),
+            b"".join([b"%b: %b\r\n" % pair for pair in self.default_headers]),
+            lines.encode("latin-1"),
+        )
+        count += 2 + len(self.default_headers)
+        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+            raise RuntimeError("a header of the answer holds a line end or a zero")
+        self.response_started = self.response_complete = True
+        self._expects_go_on = False
+        self._transport.write(head + body)
+        if self._waiter is not None:
+            self.set()
+        self._on_response()
+
     def _start(self, status: int, headers: Headers) -> None:
         self.response_started = True
         self._expects_go_on = False
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        lines = [_status_line(status)]
         for name, value in self.default_headers:
             lines += (name, b": ", value, b"\r\n")
         for name, value in headers:
@@ -229,3 +254,7 @@ class Cycle:
             await self._waiter
         finally:
             self._waiter = None
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status

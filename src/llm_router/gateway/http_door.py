@@ -18,6 +18,7 @@ from llm_router.gateway.http_cycle import Cycle
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _HEAD = b"HTTP/1.1 "
+_HEAD_END = b"\r\n\r\n"
 MOST_HEAD_BYTES = 128 * 1024  # of the request line and all headers; agents send some KiB
 HEAD_SECONDS = 30.0  # from a connection, or the first byte behind a request, to the end of a head
 # How long a connection stays while the gateway drains: without a request so far, and between two of them.
@@ -44,7 +45,7 @@ class HeadWithBody:
         if self._held:
             held, self._held = self._held, b""
             self._transport.write(held + data)
-        elif data.startswith(_HEAD):
+        elif data.startswith(_HEAD) and data.endswith(_HEAD_END):
             self._held = data
             self._loop.call_soon(self._flush)
         else:
@@ -201,7 +202,8 @@ class Door(HttpToolsProtocol):
     # The life of a request.
 
     def _begin(self, cycle: Cycle) -> None:
-        task = self.loop.create_task(cycle.run(self.app))
+        # It runs at once as far as it can, which for most requests is until an upstream has been asked.
+        task = asyncio.Task(cycle.run(self.app), loop=self.loop, eager_start=True)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

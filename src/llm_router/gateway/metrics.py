@@ -36,6 +36,15 @@ class Histogram:
 
 
 @dataclass(slots=True)
+class _Series:
+    """The histograms of one account and model, found once."""
+
+    duration: Histogram
+    first_byte: Histogram | None = None
+    tokens: tuple[Histogram, ...] | None = None
+
+
+@dataclass(slots=True)
 class Metrics:
     """Everything counted since the process began."""
 
@@ -45,27 +54,40 @@ class Metrics:
     tokens: dict[Labels, Histogram] = field(default_factory=dict)
     cost: dict[Labels, float] = field(default_factory=lambda: defaultdict(float))
     attempts: dict[Labels, int] = field(default_factory=lambda: defaultdict(int))
+    _series: dict[Labels, "_Series"] = field(default_factory=dict)
 
     def observe(self, story: Story, now: float, cost: Cost | None) -> None:
         """A request has ended."""
         candidate = story.candidate
-        who = (story.wire.value, candidate.upstream if candidate else "", candidate.model[:100] if candidate else "")
-        if len(self.requests) >= MOST_SERIES:
+        who = (str(story.wire), candidate.upstream if candidate else "", candidate.model[:100] if candidate else "")
+        outcome = str(story.outcome) if story.outcome is not None else "refused"
+        ended = (*who, outcome, str(story.status))
+        if ended not in self.requests and len(self.requests) >= MOST_SERIES:
             who = (who[0], who[1], "other")
-        outcome = story.outcome.value if story.outcome is not None else "refused"
-        self.requests[(*who, outcome, str(story.status))] += 1
-        _of(self.durations, who, SECONDS).add(now - story.started)
+            ended = (*who, outcome, ended[-1])
+        self.requests[ended] += 1
+        series = self._series.get(who) or self._new_series(who)
+        series.duration.add(now - story.started)
         if story.first_byte is not None:
-            _of(self.first_bytes, who, SECONDS).add(story.first_byte - story.started)
+            if series.first_byte is None:
+                series.first_byte = _of(self.first_bytes, who, SECONDS)
+            series.first_byte.add(story.first_byte - story.started)
         if story.usage is not None:
-            _of(self.tokens, (*who, "input"), TOKENS).add(story.usage.input)
-            _of(self.tokens, (*who, "output"), TOKENS).add(story.usage.output)
+            if series.tokens is None:
+                series.tokens = tuple(_of(self.tokens, (*who, kind), TOKENS) for kind in ("input", "output"))
+            series.tokens[0].add(story.usage.input)
+            series.tokens[1].add(story.usage.output)
         if cost is not None:
             self.cost[who] += cost.usd
         for attempt in story.attempts:
-            self.attempts[attempt.candidate[:150], attempt.outcome] += 1
-            if len(self.attempts) >= MOST_SERIES:
-                break
+            tried = (attempt.candidate[:150], attempt.outcome)
+            if tried not in self.attempts and len(self.attempts) >= MOST_SERIES:
+                tried = (f"{attempt.candidate.partition('/')[0]}/other", attempt.outcome)
+            self.attempts[tried] += 1
+
+    def _new_series(self, who: Labels) -> "_Series":
+        held = self._series[who] = _Series(_of(self.durations, who, SECONDS))
+        return held
 
     def text(self, gauges: Mapping[str, float]) -> bytes:
         """Prometheus' text form, version 0.0.4; `gauges` are what is true at this moment, by full name."""

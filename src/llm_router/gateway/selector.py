@@ -138,7 +138,10 @@ class Selector:
         route = self.route(plan, model)
         text = await self._store.affinity(session) if session and plan.policy.affinity else None
         usual = (wire, translate, text or "")
-        is_well = allows is None and plan.policy.strategy is Strategy.AS_LISTED and await self._is_well(route)
+        is_well = allows is None and plan.policy.strategy is Strategy.AS_LISTED
+        if is_well:
+            for health in (await self._store.health(route.names)).values():
+                is_well = is_well and health is machine.HEALTHY
         if is_well and (held := route.while_well.get(usual)) is not None:
             return held
         found = await self._options(plan, model, text, route.lanes(wire, translate=translate), allows)
@@ -147,11 +150,6 @@ class Selector:
                 route.while_well.clear()
             route.while_well[usual] = found
         return found
-
-    async def _is_well(self, route: Route) -> bool:
-        """Whether nothing speaks against any candidate."""
-        known = await self._store.health(route.names)
-        return all(health is machine.HEALTHY for health in known.values())
 
     async def _options(
         self,

@@ -29,6 +29,7 @@ _LONGEST_REPORT = 8192
 _MOST_PLACES = 4
 _LONGEST_TIER = 40
 _REPORT = re.compile(rb'"usage"\s*:\s*(?=\{)')
+_read_first = json.JSONDecoder().raw_decode
 _USAGE = b'"usage"'
 _EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _STRING = rb'"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
@@ -89,10 +90,17 @@ def _members_from(wire: Wire, body: bytes, at: int) -> dict[str, Any] | None:
 
     What begins there and ends where the body ends can only be members of the outermost object.
     """
-    if wire is not Wire.CHAT or any(0 <= body.find(name) < at for name in _TIER_MEMBERS):
+    if wire is not Wire.CHAT:
         return None
-    held = _decoded(b"{" + body[at:])
-    return held if isinstance(held, dict) and isinstance(held.get("usage"), dict) else None
+    for name in _TIER_MEMBERS:
+        if body.find(name, 0, at) >= 0:
+            return None
+    try:
+        text = f"{{{body[at:].decode().rstrip()}"
+        held, end = _read_first(text)
+    except (ValueError, RecursionError):
+        return None
+    return held if end == len(text) and isinstance(held.get("usage"), dict) else None
 
 
 def settle_body(wire: Wire, body: bytes, prompt_tokens: int) -> Usage:
