@@ -180,7 +180,7 @@ async def _read_whole(reply: UpstreamReply, head: bytes) -> Opened:
     parts, size = [head], len(head)
     most = LARGEST_ERROR_ANSWER if is_error else LARGEST_WHOLE_ANSWER
     while parts[-1] and size <= most:
-        parts.append(await reply.read())
+        parts.append(b"" if reply.has_ended else await reply.read())
         size += len(parts[-1])
     whole = b"".join(parts)
     if is_error:

@@ -51,6 +51,10 @@ class HeadWithBody:
         else:
             self._transport.write(data)
 
+    def is_closing(self) -> bool:
+        """Whether it is closed, or will be when all is sent."""
+        return self._transport.is_closing()
+
     def close(self) -> None:
         """Send what is held and hang up."""
         self._flush()

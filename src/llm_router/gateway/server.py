@@ -109,7 +109,8 @@ class Gateway:
             return
         server = exchange.scope.get("server") or ("", None)
         refused = admission.check_origin(exchange.headers, snapshot.plan.gateway, str(server[0]))
-        if refused is None and not await self._serve_open(exchange, snapshot):
+        is_call = exchange.path in _CALLS
+        if refused is None and (is_call or not await self._serve_open(exchange, snapshot)):
             key = admission.check_key(exchange.headers, snapshot)
             if isinstance(key, Failure):
                 refused = key

@@ -44,6 +44,12 @@ class UpstreamReply:
         """Whether the answer is server-sent events."""
         return self.header("content-type").lower().startswith("text/event-stream")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all of the answer has been read."""
+        answer = self._connection.answer if self._connection is not None else None
+        return answer is not None and answer.complete and not answer.held
+
     def header(self, name: str) -> str:
         """One header's value, the first when it repeats, or an empty text. `name` in small letters."""
         for held, value in self.headers:
@@ -86,10 +92,15 @@ class UpstreamClient:
         connection = self._pool.take((target.origin, proxy))
         if connection is not None:
             try:
-                return await self._ask(connection, request, head, timeouts)
+                await connection.ask(head, request.body, timeouts.first_byte, no_body=request.method == "HEAD")
+                return UpstreamReply(connection, self._pool, timeouts)
             except UpstreamFailure:
+                connection.abort()
                 if not connection.was_stale:
                     raise
+            except BaseException:
+                connection.abort()
+                raise
         connection = await self._pool.open(target, proxy, timeouts.connect)
         return await self._ask(connection, request, head, timeouts)
 

@@ -97,6 +97,7 @@ class Keeper:
         self._known: set[int] = set()  # journals whose lines this process has taken over, or wrote itself
         self._journal = -1
         self._lock = -1
+        self._charges: list[str] = []  # lines of this turn of the event loop
         self._dirty = False
         self._torn = False  # whether the last line may have been cut by a full disk
         self._reported = False
@@ -136,7 +137,10 @@ class Keeper:
 
     def charge(self, label: str, charged: int) -> None:
         """A session's total is `charged` now."""
-        self._append(f"c {charged} {_text(label)}\n")
+        # A client has the last of its answer in a later turn of the event loop: all charges of this one go together.
+        self._charges.append(f"c {charged} {_text(label)}\n")
+        if len(self._charges) == 1:
+            asyncio.get_running_loop().call_soon(self._write_charges)
 
     def health(self, name: str, health: Health) -> None:
         """A candidate's health changed."""
@@ -157,7 +161,14 @@ class Keeper:
             self._torn = True
             self._report(error)
 
+    def _write_charges(self) -> None:
+        if self._charges:
+            lines = "".join(self._charges)
+            self._charges.clear()
+            self._append(lines)
+
     def _open_journal(self) -> None:
+        self._write_charges()
         self._close_journal()
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         while self._journal < 0:
@@ -232,6 +243,7 @@ class Keeper:
         return True
 
     def _release(self) -> None:
+        self._write_charges()
         self._close_journal()
         if self._lock >= 0:
             os.close(self._lock)
