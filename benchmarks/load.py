@@ -4,7 +4,9 @@ Jobs: `throughput` (closed loop), `paced` (open loop, so many requests a second)
 """
 
 import asyncio
+import itertools
 import json
+import random
 import re
 import sys
 import time
@@ -30,6 +32,7 @@ class Job:
     seconds: float
     rate: float = 0.0
     limit: float = 60.0
+    sessions: int = 0  # requests take turns to name so many sessions; 0: they name none
 
 
 @dataclass(slots=True)
@@ -89,8 +92,13 @@ class Caller(asyncio.Protocol):
             self._done.set_exception(exc or ConnectionError("the subject hung up"))
 
 
+def session_name(number: int) -> str:
+    """What a client calls one of its sessions."""
+    return f"benchmark-{number:08d}"
+
+
 def request_for(job: Job) -> bytes:
-    """The bytes of one request."""
+    """The bytes of one request; with sessions, `{session}` stands where a session's name goes."""
     body = json.dumps(
         {
             "model": job.model,
@@ -100,8 +108,9 @@ def request_for(job: Job) -> bytes:
     ).encode()
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{job.port}\r\nauthorization: Bearer {job.key}\r\n"
-        f"content-type: application/json\r\nuser-agent: benchmark\r\naccept: */*\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"content-type: application/json\r\nuser-agent: benchmark\r\naccept: */*\r\ncontent-length: {len(body)}\r\n"
     )
+    head += "session-id: {session}\r\n\r\n" if job.sessions else "\r\n"
     return head.encode() + body
 
 
@@ -116,10 +125,14 @@ async def throughput(job: Job) -> dict[str, Any]:
     callers = await _callers(job, job.connections)
     counts = {"requests": 0, "failed": 0}
     end = time.monotonic() + job.seconds
+    turns = itertools.cycle(random.sample(range(job.sessions), job.sessions)) if job.sessions else None
 
     async def go_on(caller: Caller) -> None:
         while time.monotonic() < end:
-            timing = await asyncio.wait_for(caller.ask(request), _LONGEST)
+            named = request
+            if turns is not None:
+                named = request.replace(b"{session}", session_name(next(turns)).encode())
+            timing = await asyncio.wait_for(caller.ask(named), _LONGEST)
             counts["requests"] += 1
             counts["failed"] += timing.status != 200
 

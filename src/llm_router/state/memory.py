@@ -47,8 +47,11 @@ class MemoryStore(MemoryLimits):
 
     async def health(self, names: Sequence[str]) -> Mapping[str, Health]:
         """What is known of each candidate."""
-        known = self._health
-        return {name: known.get(name, HEALTHY) for name in names}
+        found = dict.fromkeys(names, HEALTHY)
+        if self._health:
+            for name in names:
+                found[name] = self._health.get(name, HEALTHY)
+        return found
 
     async def all_health(self) -> Mapping[str, Health]:
         """What is known of every candidate."""
