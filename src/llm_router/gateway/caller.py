@@ -35,11 +35,12 @@ class Caller:
 
     async def open(self, run: Run, way: Way, binding: Binding) -> Opened | Verdict:
         """Ask a candidate; an answer that proved itself, or how it failed. `binding` is the session's."""
-        call = self._readable(run, way, binding)
+        call = run.call if binding.candidate is None else self._readable(run, way, binding)
         if way.lane is not Lane.DIRECT:
             return await self._open_translated(run, way, call)
         upstream = run.snapshot.plan.upstreams[way.candidate.upstream]
-        sent = call.with_body(replace_model(call.body, way.candidate.model))
+        body = replace_model(call.body, way.candidate.model)
+        sent = call if body is call.body else call.with_body(body)
         try:
             return await open_direct(self._client, run.snapshot, upstream, sent)
         except NotUsable as error:

@@ -78,7 +78,8 @@ def clamp(call: Call, limits: KeyLimits, facts: LimitFacts) -> tuple[Call, list[
     body = clamp_output_cap(call.body, facts, cap)
     if body is call.body:
         return call, []
-    body = fit_thinking(body, call.wire, cap)
+    if call.wire is Wire.MESSAGES:
+        body = fit_thinking(body, call.wire, cap)
     return call.with_body(body), [clamped_header(facts.cap_member or "output", facts.cap, cap)]
 
 

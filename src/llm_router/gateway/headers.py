@@ -56,7 +56,7 @@ def for_upstream(client: Mapping[str, str]) -> list[tuple[str, str]]:
     The body has been read as plain JSON, whatever was said of it: an upstream that believed another word would read
     other members in the same bytes, and another model, than the router has.
     """
-    one_hop = _named_by_connection(client.get("connection", ""))
+    one_hop = _named_by_connection(client["connection"]) if "connection" in client else ()
     kept = [
         (name, "application/json" if name == "content-type" else value)
         for name, value in client.items()

@@ -156,7 +156,8 @@ class Door(HttpToolsProtocol):
         """A head is whole."""
         self._in_head = False
         self._head_bytes = 0
-        self._stop_head_timer()
+        if self._head_timer is not None:
+            self._stop_head_timer()
         parser, url = self.parser, self.url
         path, _, query = url.partition(b"?")
         if not url.startswith(b"/") or b"#" in url:

@@ -95,7 +95,8 @@ class Recorder:
         self._events.collect(
             f'{held}, "traceId": "{trace}", "runId": "{trace}", "executionId": "{trace}", "stream": {streamed}'
         )
-        self._write_soon()
+        if not self._due:
+            self._write_soon()
 
     def _beginning(self, provider: str) -> str:
         if len(self._begun) >= _MOST_PROVIDERS:
@@ -120,7 +121,8 @@ class Recorder:
         cost = self._cost(story)
         now = time.perf_counter()
         self._rows.append(story.row(now, cost))
-        self._write_soon()
+        if not self._due:
+            self._write_soon()
         self.metrics.observe(story, now, cost)
 
     async def written(self) -> None:
@@ -151,9 +153,8 @@ class Recorder:
         self._events.close()
 
     def _write_soon(self) -> None:
-        if not self._due:
-            self._due = True
-            asyncio.get_running_loop().call_soon(self.write_now)
+        self._due = True
+        asyncio.get_running_loop().call_soon(self.write_now)
 
     def _cost(self, story: Story) -> Cost | None:
         candidate = story.candidate

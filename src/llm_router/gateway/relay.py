@@ -48,14 +48,17 @@ class Relay:
                 try:
                     await self._answer(run)
                 finally:
-                    await self._guard.finish(admitted, story)
+                    if not admitted.finished:
+                        await self._guard.finish(admitted, story)
         except ClientGone:
             self._recorder.conclude(story, CLIENT_LEFT, None, "CANCELED")
         finally:
             # Whatever went wrong: each request has its row.
-            self._recorder.conclude(story, 500, None, "INTERNAL")
+            if not story.concluded:
+                self._recorder.conclude(story, 500, None, "INTERNAL")
             self._hops.forget(story.request_id)
-            run.keep(None)
+            if run.kept is not None:
+                run.keep(None)
 
     async def _answer(self, run: Run) -> None:
         self._retries.earn()
@@ -88,7 +91,8 @@ class Relay:
         story, candidate = run.story, way.candidate
         upstream = run.snapshot.plan.upstreams[candidate.upstream]
         self._recorder.begin(story, candidate.upstream)
-        self._announce_move(run, way, options)
+        if run.last is not None or not options.is_all_open:
+            self._announce_move(run, way, options)
         story.candidate, story.lane, story.billing, story.kind = candidate, way.lane, upstream.billing, upstream.kind
         story.base_url = upstream.base_url
         _describe(run, way)
@@ -191,8 +195,6 @@ class Relay:
 
     def _announce_move(self, run: Run, way: Way, options: Options) -> None:
         """Tell the audit trail when a request goes elsewhere than it would have gone."""
-        if run.last is None and options.is_all_open:
-            return
         if run.last is not None:
             probed = run.last.availability is Availability.PROBE
             origin: Candidate | None = run.last.candidate

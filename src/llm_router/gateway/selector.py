@@ -109,7 +109,7 @@ class Selector:
     def __init__(self, store: StateStore, recorder: Recorder) -> None:
         self._store = store
         self._recorder = recorder
-        self._first_bytes: dict[Candidate, float] = {}
+        self._first_bytes: dict[str, float] = {}  # candidate -> seconds
         self._plan: Plan | None = None
         self._routes: dict[str, Route] = {}
 
@@ -205,7 +205,7 @@ class Selector:
         cost = None
         if plan.policy.strategy is Strategy.CHEAPEST:
             cost = 0.0 if upstream.billing is Billing.PLAN else _blended(self._recorder.prices, candidate)
-        return Standing(candidate, known, upstream.weight, cost, self._first_bytes.get(candidate))
+        return Standing(candidate, known, upstream.weight, cost, self._first_bytes.get(str(candidate)))
 
     async def claim(self, plan: Plan, way: Way, story: Story) -> bool:
         """Whether the request may go this way; when it is the probe, nobody else may until it ends."""
@@ -225,11 +225,11 @@ class Selector:
 
     async def succeeded(self, candidate: Candidate, story: Story, seconds: float) -> None:
         """It answered; `seconds` to the first byte."""
-        before = self._first_bytes.get(candidate)
+        name = str(candidate)
+        before = self._first_bytes.get(name)
         if before is None and len(self._first_bytes) >= _MOST_TIMES:
             self._first_bytes.clear()
-        self._first_bytes[candidate] = seconds if before is None else before + _SMOOTHING * (seconds - before)
-        name = str(candidate)
+        self._first_bytes[name] = seconds if before is None else before + _SMOOTHING * (seconds - before)
         known = (await self._store.health([name])).get(name, machine.HEALTHY)
         if (
             known is machine.HEALTHY

@@ -203,7 +203,7 @@ class Gateway:
             streamed=facts.stream,
             bytes_in=len(body),
             prompt_tokens=limits.prompt_tokens,
-            traceparent=_traceparent(exchange.headers.get("traceparent", "")),
+            traceparent=_traceparent(exchange.headers["traceparent"]) if "traceparent" in exchange.headers else "",
         )
         run = Run(exchange, call, story, Asked(key, limits), snapshot, extra, translate)
         await self._relay.serve(run)

@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from json.encoder import encode_basestring_ascii as as_json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -133,12 +133,12 @@ class Keeper:
 
     def hit(self, key: str, moment: float) -> None:
         """One request of a key was counted at `moment`, seconds since the epoch."""
-        self._append(f"r {moment:.6f} {_text(key)}\n")
+        self._append(f"r {moment:.6f} {as_json(key)}\n")
 
     def charge(self, label: str, charged: int) -> None:
         """A session's total is `charged` now."""
         # A client has the last of its answer in a later turn of the event loop: all charges of this one go together.
-        self._charges.append(f"c {charged} {_text(label)}\n")
+        self._charges.append(f"c {charged} {as_json(label)}\n")
         if len(self._charges) == 1:
             asyncio.get_running_loop().call_soon(self._write_charges)
 
@@ -270,12 +270,6 @@ class Keeper:
                 self._path.replace(aside)
             self._on_event("state_lost", f"The gateway's state was damaged ({error}); it was moved to `{aside.name}`")
             return Kept(), 0
-
-
-@lru_cache(maxsize=4096)
-def _text(name: str) -> str:
-    """A name as JSON has it."""
-    return json.dumps(name)
 
 
 async def _encoded(source: Source, number: int) -> AsyncIterator[bytes]:

@@ -116,7 +116,8 @@ class MemoryLimits:
 
     def _decide(self, ask: Ask, now: float) -> "Refused | _Place":
         limits = ask.limits
-        if refused := check_messages(limits, ask.messages):
+        # A limit that holds is not asked for its refusal: this is on the way of every request.
+        if ask.messages > limits.messages and (refused := check_messages(limits, ask.messages)):
             return refused
         key = self._keys.get(ask.key)
         if key is None:
@@ -125,11 +126,12 @@ class MemoryLimits:
         session = self._sessions.get(label)
         if session is None:
             session = Session()
-        if refused := check_budget(limits, session.charged + session.reserved, ask.tokens):
+        used = session.charged + session.reserved
+        if used + ask.tokens > limits.session_tokens and (refused := check_budget(limits, used, ask.tokens)):
             return refused
         if limits.requests_per_minute and (wait := key.window.wait(limits.requests_per_minute, now)):
             return rate_refusal(limits, wait)
-        if key.slots.is_full(session, limits):
+        if session.waiting and key.slots.is_full(session, limits):
             return queue_refusal(limits)
         return self._count(ask, now, _Place(label, session, key))
 
