@@ -3,8 +3,8 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from llm_router.doctor.checks.ports_taken import wanted
 from llm_router.doctor.context import Context
+from llm_router.doctor.doors import wanted
 
 
 def elsewhere(context: Context, address: str) -> bool:

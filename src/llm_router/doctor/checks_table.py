@@ -63,10 +63,19 @@ CHECKS = tuple(
     module.CHECK
     for module in (
         *(python_version, platform_supported, install_startup_code, litellm_known_bad, litellm_startup_code),
-        *(install_incomplete, disk_full, home_missing, home_not_a_folder, home_owner, home_folders, home_modes),
+        *(
+            install_incomplete,
+            supervisor_homeless,
+            disk_full,
+            home_missing,
+            home_not_a_folder,
+            home_owner,
+            home_folders,
+            home_modes,
+        ),
         *(home_links, home_unwritable, clock_wrong, environment_python, environment_unknown, machine_files),
         *(config_missing, config_invalid, config_migration, plan_damaged, plan_stale, gateway_public),
-        *(supervisor_silent, supervisor_homeless, supervisor_version, runtime_orphans, runtime_stale, runtime_strays),
+        *(supervisor_silent, supervisor_version, runtime_orphans, runtime_stale, runtime_strays),
         *(ports_unusable, ports_taken, keys_local, keys_damaged, secrets_unavailable, secrets_keyring, keys_weak),
         *(litellm_missing, litellm_packages, litellm_files, unit_failed, unit_unready, unit_stopped, gateway_problems),
         *(network_proxy, network_tls, network_dns, ledger_damaged, ledger_newer, ledger_large, events_unwritable),

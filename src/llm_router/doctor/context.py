@@ -71,30 +71,30 @@ class Context:
     @property
     def loaded(self) -> "Loaded | None":
         """The configuration, or None when it is missing or wrong."""
-        held = self._once("config", self._load)
+        held = self.once("config", self._load)
         return None if isinstance(held, RouterError) else held
 
     @property
     def config_error(self) -> RouterError | None:
         """Why there is no configuration."""
-        held = self._once("config", self._load)
+        held = self.once("config", self._load)
         return held if isinstance(held, RouterError) else None
 
     @property
     def plan(self) -> "Plan | None":
         """The compiled plan, or None when there is none or it cannot be read."""
-        return self._once("plan", self._read_plan)
+        return self.once("plan", self._read_plan)
 
     @property
     def status(self) -> Mapping[str, Any] | None:
         """The supervisor's answer to `status`, or None when nobody answers."""
-        held = self._once("status", self._ask)
+        held = self.once("status", self._ask)
         return None if isinstance(held, RouterError) else held
 
     @property
     def silence(self) -> RouterError | None:
         """Why the supervisor did not answer."""
-        held = self._once("status", self._ask)
+        held = self.once("status", self._ask)
         return held if isinstance(held, RouterError) else None
 
     @property
@@ -122,7 +122,8 @@ class Context:
             return self.loaded.settings.litellm.enabled
         return self.plan.translator.enabled if self.plan is not None else True
 
-    def _once[T](self, name: str, make: Callable[[], T]) -> T:
+    def once[T](self, name: str, make: Callable[[], T]) -> T:
+        """What `make` gave the first time that anybody asked under this name."""
         with self._locks.setdefault(name, threading.Lock()):
             if name not in self._held:
                 self._held[name] = make()

@@ -8,9 +8,8 @@ def examine(context: Context) -> Finding | None:
     """A missing one cannot hold what is to be written there."""
     home = context.home
     wanted = (home.keys, home.runtime, home.translator_folder, home.logs)
-    found = [
-        f"`{folder}` is not a folder" if folder.exists() else str(folder) for folder in wanted if not folder.is_dir()
-    ]
+    found = [folder for folder in wanted if not folder.is_dir()]
+    blocked = [folder for folder in found if folder.exists() or folder.is_symlink()]
     if not found:
         return None
     return Finding(
@@ -18,8 +17,9 @@ def examine(context: Context) -> Finding | None:
         Severity.ERROR,
         "Folders inside `.router/` are missing",
         f"{len(found)} of the folders that llm-router needs are not there",
-        evidence=shown(found),
-        fix="router bootstrap",
+        evidence=shown([f"{folder}{' is not a folder' if folder in blocked else ''}" for folder in found]),
+        fix="router bootstrap" if not blocked else f"mv {blocked[0]} {blocked[0]}.aside && router bootstrap",
+        mendable=not blocked,
     )
 
 

@@ -24,4 +24,4 @@ def mend(context: Context) -> str:
     return f"made `{context.home.root}`, private to you"
 
 
-CHECK = Check("home.missing", "the `.router/` folder", examine, mend)
+CHECK = Check("home.missing", "the `.router/` folder", examine, mend, depends_on=("supervisor.homeless",))
