@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.translator import give
 
 from llm_router.testing.command import RouterCommand
 from llm_router.translator import launch
-from support.translator import give
 
 ROOT = Path(__file__).parents[3]
 LIMIT = 2.0  # seconds for a healthy home
@@ -80,7 +80,7 @@ def test_mending(router: RouterCommand):
 
 def test_names(router: RouterCommand):
     """A part, a check, and one that does not exist; the list runs nothing."""
-    assert router("doctor", "home", "disk.full").err.startswith("Nothing to mend (9 checks")
+    assert router("doctor", "home", "disk.full").err.startswith("Nothing to mend (8 checks")
     wrong = router("doctor", "home.mode")
     assert wrong.code == 2
     assert "There is no check `home.mode`" in wrong.err
