@@ -258,6 +258,13 @@ FAULTS = (
     Fault("a ROUTER_ variable is misspelt", "environment.unknown", set_variable("ROUTER_GATWAY_PORT", "8318")),
     Fault("the configuration is of an older version", "config.migration", older_configuration),
     Fault("the configuration was changed and not put in force", "plan.stale", changed_configuration, mended=True),
+    Fault(
+        "the configuration was changed while the router ran",
+        "plan.stale",
+        changed_configuration,
+        mended=True,
+        needs=RUNNING,
+    ),
     Fault("`plan.json` is cut off", "plan.damaged", written(lambda p: p.home.plan, "{"), mended=True),
     Fault("`state.json` is empty", "plan.damaged", written(lambda p: p.home.state, ""), mended=True),
     Fault("`plan.json` was deleted", "plan.damaged", lambda p: p.home.plan.unlink(), mended=True),

@@ -7,7 +7,7 @@ from llm_router.doctor.records import changed_files
 from llm_router.doctor.reinstall import reinstall
 from llm_router.translator.launch import site_packages
 
-SECONDS = 0.7  # LiteLLM's own files take most of it; what is not reached now is reached another time
+SECONDS = 0.5  # LiteLLM's own files take most of it; what is not reached now is reached another time
 
 
 def examine(context: Context) -> Finding | None:
