@@ -112,7 +112,8 @@ class Patient:
     def treasures(self) -> set[str]:
         """Digests of what is the user's own: the configuration, keys and the ledger, wherever they lie now."""
         kept = (self.home.config, self.home.ledger, *self.home.keys.glob("*"))
-        return {_digest(path) for path in kept if path.is_file() and path.stat().st_size}
+        readable = [path for path in kept if path.is_file() and os.access(path, os.R_OK)]
+        return {_digest(path) for path in readable if path.stat().st_size}
 
     def everything(self) -> set[str]:
         """Digests of every file outside LiteLLM's environment."""

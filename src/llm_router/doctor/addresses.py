@@ -25,3 +25,9 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def without_login(address: str) -> str:
+    """The address as it may be shown: a password in it is not."""
+    before, at, after = address.rpartition("@")
+    return f"{before.partition('://')[0]}://***@{after}" if at and "://" in before else after

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llm_router.doctor.addresses import elsewhere
+from llm_router.doctor.addresses import elsewhere, without_login
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,12 @@ from llm_router.doctor.addresses import elsewhere
 def test_elsewhere(patient, address, wanted):
     """Only loopback addresses are judged, by their port."""
     assert elsewhere(patient.context(), address.format(own=patient.ports[0])) is wanted
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("http://localhost:9/v1", "http://localhost:9/v1"), ("http://me:secret@localhost:9", "http://***@localhost:9")],
+)
+def test_without_login(address, shown):
+    """A password is not shown."""
+    assert without_login(address) == shown

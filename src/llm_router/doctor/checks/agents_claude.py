@@ -2,7 +2,7 @@
 
 import json
 
-from llm_router.doctor.addresses import elsewhere
+from llm_router.doctor.addresses import elsewhere, without_login
 from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity, shown
 
@@ -16,13 +16,13 @@ def examine(context: Context) -> Finding | None:
     try:
         held = json.loads(path.read_text("utf-8"))
         address = str((held.get("env") or {}).get(NAME, ""))
-        found += [f"{path}: env.{NAME} = {address}"] if elsewhere(context, address) else []
+        found += [f"{path}: env.{NAME} = {without_login(address)}"] if elsewhere(context, address) else []
     except OSError:
         pass
     except (ValueError, AttributeError):
         found.append(f"{path}: not readable as JSON")
     address = context.environ.get(NAME, "")
-    found += [f"{NAME}={address}"] if elsewhere(context, address) else []
+    found += [f"{NAME}={without_login(address)}"] if elsewhere(context, address) else []
     if not found:
         return None
     return Finding(

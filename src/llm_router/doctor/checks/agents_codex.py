@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from llm_router.doctor.addresses import elsewhere
+from llm_router.doctor.addresses import elsewhere, without_login
 from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity, shown
 
@@ -18,7 +18,7 @@ def examine(context: Context) -> Finding | None:
     except ValueError:
         return _finding(f"`{path}` cannot be read as TOML", [str(path)], f"mend `{path}`")
     address = context.environ.get("OPENAI_BASE_URL", "")
-    found += [f"OPENAI_BASE_URL={address}"] if elsewhere(context, address) else []
+    found += [f"OPENAI_BASE_URL={without_login(address)}"] if elsewhere(context, address) else []
     if not found:
         return None
     return _finding(f"`{found[0]}` is an address of this machine and not this router's", found, "router client env")
@@ -29,7 +29,7 @@ def _chosen(held: dict[str, Any], context: Context) -> list[str]:
     name, providers = held.get("model_provider"), held.get("model_providers")
     provider = providers.get(name) if isinstance(providers, dict) else None
     address = str(provider.get("base_url", "")) if isinstance(provider, dict) else ""
-    return [f"model_providers.{name}.base_url = {address}"] if elsewhere(context, address) else []
+    return [f"model_providers.{name}.base_url = {without_login(address)}"] if elsewhere(context, address) else []
 
 
 def _finding(cause: str, evidence: list[str], fix: str) -> Finding:

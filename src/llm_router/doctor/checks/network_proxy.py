@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity, shown
 
-NAMES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+NAMES = ("HTTPS_PROXY", "HTTP_PROXY")  # what the gateway is given
 
 
 def examine(context: Context) -> Finding | None:
@@ -27,7 +27,7 @@ def examine(context: Context) -> Finding | None:
 def _wrong(context: Context, name: str) -> list[str]:
     held = [(spelt, context.environ[spelt]) for spelt in (name, name.lower()) if context.environ.get(spelt)]
     found = [f"{spelt} {problem}" for spelt, value in held if (problem := _problem(value))]
-    if len({value for _, value in held}) > 1:
+    if len({value.rstrip("/") for _, value in held}) > 1:
         found.append(f"{name} and {name.lower()} name different proxies")
     return found
 

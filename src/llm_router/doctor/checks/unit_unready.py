@@ -6,7 +6,7 @@ from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity, shown
 from llm_router.doctor.log_lines import last_lines, likely_cause
 
-PATIENCE = 30.0  # seconds that a start may take before it is worth a word
+PATIENCE = 60.0  # seconds that a start may take before it is worth a word
 TOLD = 3
 
 

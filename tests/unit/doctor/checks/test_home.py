@@ -22,7 +22,9 @@ def test_another_owner(patient):
 
 
 def test_modes(patient):
-    """Keys are an error, the rest a warning; all of it is mended."""
+    """Keys are an error, the rest a warning; all of it is mended. What its owner closed further stays so."""
+    patient.home.config.chmod(0o400)
+    assert home_modes.examine(patient.context()) is None
     patient.home.logs.chmod(0o755)
     found = home_modes.examine(patient.context())
     assert found is not None
