@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.patient import Patient, kill_supervisor
+from support.product import free_ports
 
 from llm_router.control import lifecycle
 from llm_router.supervisor.identity import identify
@@ -178,6 +179,13 @@ def add_unit(patient: Patient, code: str, *states: str, **more: object) -> None:
     patient.until_state("tool", *states)
 
 
+def never_ready(patient: Patient) -> None:
+    """A unit that runs and never answers, looked at 100 s later."""
+    port = free_ports(1)[0]
+    add_unit(patient, "import signal; signal.pause()", "starting", port=port, readiness_path="/health")
+    on_machine(wall=lambda: time.time() + 100)(patient)
+
+
 def stop_unit(patient: Patient) -> None:
     """`router service stop sandbox`."""
     lifecycle.stop(patient.home, ["sandbox"], on_progress=lambda step: None)
@@ -291,6 +299,7 @@ FAULTS = (
         lambda p: add_unit(p, "import no_such_package", "backoff", "failed"),
         needs=RUNNING,
     ),
+    Fault("a unit never gets ready", "unit.unready", never_ready, needs=RUNNING),
     Fault("a unit was stopped by hand", "unit.stopped", stop_unit, needs=RUNNING),
     # keys
     Fault("the local client key was deleted", "keys.local", lambda p: p.home.local_key.unlink(), mended=True),

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 from support.patient import Patient, treated
+from support.polling import until
 
+from llm_router.cli.views.units import health_body
+from llm_router.control.runtime import read_runtime
 from llm_router.doctor.checks_table import CHECKS
 from llm_router.doctor.run import Report, examine, mend
 
@@ -72,3 +75,29 @@ def test_the_catalogue():
         *("home.owner", "home.unwritable", "machine.files", "supervisor.version", "gateway.problems"),
         *("ledger.large", "keys.old", "shell.completion"),
     }
+
+
+def bring_back(patient: Patient) -> None:
+    """What an operator does after each of these faults; units that were stopped are continued."""
+    patient.stack.close()
+    patient.start()
+
+
+@pytest.mark.parametrize(
+    "what", ["the gateway is stopped (SIGSTOP)", "a unit was stopped by hand", "the supervisor was killed"]
+)
+def test_health_degrades_and_recovers(what: str, tmp_path: Path):
+    """`router health` says so while it lasts, and `ok` once it is mended."""
+    fault = next(fault for fault in FAULTS if fault.what == what)
+
+    def verdict() -> object:
+        return health_body(read_runtime(patient.home).units)["health"]
+
+    with treated(tmp_path) as patient:
+        patient.start()
+        assert verdict() == "ok"
+        fault.breaks(patient)
+        assert verdict() in ("degraded", "down")
+        bring_back(patient)
+        until(lambda: verdict() == "ok", within=40)
+        assert told(examine(patient.context(), CHECKS)) == []
