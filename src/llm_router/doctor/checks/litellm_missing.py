@@ -2,6 +2,7 @@
 
 from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity
+from llm_router.doctor.reinstall import install
 
 DIRECT = "The direct lane needs no LiteLLM"
 BEFORE = ("home.missing", "home.not_a_folder", "home.owner", "home.folders", "home.modes", "disk.full")
@@ -27,12 +28,4 @@ def examine(context: Context) -> Finding | None:
     )
 
 
-def mend(context: Context) -> str:
-    """Install it."""
-    from llm_router.translator import launch
-
-    context.install(context)
-    return f"installed LiteLLM {launch.locked_version()}"
-
-
-CHECK = Check("litellm.missing", "LiteLLM's environment", examine, mend, depends_on=(*BEFORE, "litellm.known_bad"))
+CHECK = Check("litellm.missing", "LiteLLM's environment", examine, install, depends_on=(*BEFORE, "litellm.known_bad"))

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from llm_router.control.lifecycle import TOLERATED
 from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity
 from llm_router.doctor.log_lines import last_lines, likely_cause
+from llm_router.translator import launch
 
 TOLD = 5
 
@@ -13,8 +15,8 @@ TOLD = 5
 def examine(context: Context) -> Finding | None:
     """Given up on, or waiting to be started again; with the last lines and what they most likely mean."""
     found = [unit for unit in context.units if unit["state"] in ("failed", "backoff")]
-    # LiteLLM's missing environment is a cause of its own
-    found = [unit for unit in found if unit.get("code") != "supervisor.translator_unusable"]
+    if launch.installed_problem(context.home) is not None:  # a cause of its own
+        found = [unit for unit in found if unit.get("code") != TOLERATED]
     if not found:
         return None
     worst = found[0]
@@ -42,7 +44,7 @@ CHECK = Check(
     "units that end again and again",
     examine,
     depends_on=(
-        *("supervisor.silent", "supervisor.version", "litellm.missing", "litellm.known_bad"),
+        *("supervisor.silent", "supervisor.version", "litellm.known_bad"),
         *("litellm.startup_code", "litellm.packages", "litellm.files", "disk.full"),
     ),
 )

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support.patient import small_translator
+
 from llm_router.control.release import release
 from llm_router.doctor.checks import gateway_problems, supervisor_version, unit_failed, unit_stopped, unit_unready
 from llm_router.doctor.context import Context
@@ -42,6 +44,9 @@ def test_a_crash_loop(patient):
     assert found is not None
     assert (found.title, found.cause) == ("The unit `tool` is in a crash loop", "the package `x` is not installed")
     assert found.evidence[0] == "tool: backoff, exit code 1, 3 restarts"
+
+    small_translator(patient.home)
+    assert unit_failed.examine(answering(patient.context(), missing)) is not None, "installed, and not started since"
 
 
 def test_starting_is_given_time(patient):
