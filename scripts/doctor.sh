@@ -1,5 +1,5 @@
 #!/bin/sh
-# Is everything there, and is what runs well? Exit 0 when both answers are yes.
+# What is wrong, why, and what to run. Takes what `router doctor` takes; exit 0 when there is nothing to mend.
 set -u
 cd "$(dirname "$0")/.."
 ROUTER_HOME="${ROUTER_HOME:-$PWD/.router}"
@@ -9,8 +9,4 @@ if [ ! -x "$router" ]; then
     printf 'error: llm-router is not installed here\nhint: ./scripts/quickstart.sh\n' >&2
     exit 1
 fi
-status=0
-"$router" bootstrap --check || status=1
-"$router" config validate || status=1
-"$router" health || status=1
-exit "$status"
+exec "$router" doctor "$@"

@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "secret": Entry(f"{_HERE}.secret:app", "Store, list and remove the keys that the configuration names", SET),
     "status": Entry(f"{_HERE}.status:app", "Show what runs and whether it is ready", SEE),
     "health": Entry(f"{_HERE}.health:app", "Check liveness and readiness; exit 1 when something is not well", SEE),
+    "doctor": Entry(f"{_HERE}.doctor:app", "Say what is wrong, why, and how to mend it; --fix mends what is safe", SEE),
     "usage": Entry(f"{_HERE}.usage:app", "Tokens and cost by day, model, account, key or session", SEE),
     "trace": Entry(f"{_HERE}.trace:app", "The whole story of one request", SEE),
     "events": Entry(f"{_HERE}.events:app", "Show or follow the event log", SEE),

@@ -25,7 +25,8 @@ _MEANT = {
     "logs": ["service logs"],
     "log": ["service logs"],
     "ps": ["status"],
-    "doctor": ["health"],
+    "fix": ["doctor --fix"],
+    "diagnose": ["doctor"],
     "init": ["bootstrap"],
     "install": ["bootstrap"],
     "validate": ["config validate"],
@@ -82,7 +83,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="First time here: `router up`, then `router chat hello`. What is wrong: `router health`.",
+    epilog="First time here: `router up`, then `router chat hello`. What is wrong: `router doctor`.",
 )
 
 

@@ -35,7 +35,7 @@ def record(home: Home, running: Iterable[tuple[str, ProcessIdentity]]) -> None:
 
 async def end_leftovers(home: Home) -> list[Leftover]:
     """End what a dead supervisor's record names. Only for the holder of the supervisor's lock."""
-    found = [Leftover(unit, identity, await _end(identity)) for unit, identity in _read(path_of(home))]
+    found = [Leftover(unit, identity, await _end(identity)) for unit, identity in read(path_of(home))]
     path_of(home).unlink(missing_ok=True)
     return found
 
@@ -52,7 +52,8 @@ async def _end(identity: ProcessIdentity) -> str:
     return "success" if await end_group(identity.pid, GRACE) else "already-exited"
 
 
-def _read(path: Path) -> list[tuple[str, ProcessIdentity]]:
+def read(path: Path) -> list[tuple[str, ProcessIdentity]]:
+    """What is recorded; nothing when it cannot be read."""
     try:
         rows: list[dict[str, Any]] = json.loads(path.read_bytes())["units"]
         return [(str(row["unit"]), ProcessIdentity(int(row["pid"]), str(row["started"]))) for row in rows]

@@ -3,6 +3,7 @@
 import base64
 import csv
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,8 +13,11 @@ from pathlib import Path
 from llm_router.errors import RouterError
 from llm_router.translator.launch import MARKER, REQUIREMENTS, locked_version, site_packages
 
-# Releases that were published with a credential thief inside.
-KNOWN_BAD = {"litellm": frozenset({"1.82.7", "1.82.8"})}
+# Releases that were published with a credential thief inside, by distribution.
+KNOWN_BAD: dict[str, frozenset[str]] = {
+    name: frozenset(versions)
+    for name, versions in json.loads(Path(__file__).with_name("known_bad_releases.json").read_bytes()).items()
+}
 # A .pth file runs code at every start of Python, which is how the thief came in; these are known ones.
 KNOWN_PTH = frozenset({"_virtualenv.pth", "distutils-precedence.pth"})
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^]]*\])?==(?P<version>[^\s;\\]+)\s*(?P<marker>;)?")
@@ -57,7 +61,7 @@ def locked() -> dict[str, Locked]:
 def verify(environment: Path) -> None:
     """Compare the environment with the lock, and LiteLLM's files with its record. Raises DamagedEnvironment."""
     packages = site_packages(environment)
-    for problem in (*_distribution_problems(packages), *_startup_problems(packages), *_file_problems(packages)):
+    for problem in (*distribution_problems(packages), *_startup_problems(packages), *_file_problems(packages)):
         raise DamagedEnvironment(problem)
 
 
@@ -80,8 +84,9 @@ def touched(environment: Path) -> bool:
         return True
 
 
-def _distribution_problems(packages: Path) -> Iterator[str]:
-    wanted, held = locked(), dict(_installed(packages))
+def distribution_problems(packages: Path) -> Iterator[str]:
+    """How the distributions in a site-packages folder differ from the lock, a phrase for each."""
+    wanted, held = locked(), dict(installed(packages))
     for name, version in held.items():
         if version in KNOWN_BAD.get(name, frozenset()):
             yield f"{name} {version} is a release that steals credentials"
@@ -95,7 +100,8 @@ def _distribution_problems(packages: Path) -> Iterator[str]:
             yield f"{name} is {version}, and the lock says {wanted[name].version}"
 
 
-def _installed(packages: Path) -> Iterator[tuple[str, str]]:
+def installed(packages: Path) -> Iterator[tuple[str, str]]:
+    """Normalized name and version of each distribution in a site-packages folder."""
     for folder in sorted(packages.glob("*.dist-info")):
         name, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
         yield _normalized(name), version
