@@ -31,14 +31,14 @@ def router(home, capsys, monkeypatch):
 
 def test_set_list_remove(router, home):
     """Stdout has the reference to write; the key is in a private file and nowhere else."""
-    assert router("secret", "set", "openai", stdin=f"{CANARY}\n") == (
+    assert router("secret", "set", "openai", "--plain", stdin=f"{CANARY}\n") == (
         0,
         "file:keys/openai.key\n",
         "Stored `openai`; name it in router.yaml as:\n",
     )
     path = home.keys / "openai.key"
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == (f"{CANARY}\n", 0o600)
-    assert router("secret", "set", "openai", stdin=CANARY)[2].startswith("Replaced `openai`")
+    assert router("secret", "set", "openai", "--plain", stdin=CANARY)[2].startswith("Replaced `openai`")
     assert router("secret", "list") == (0, "file:keys/openai.key\n", "")
     assert json.loads(router("secret", "list", "--json")[1]) == {
         "schema": 1,
