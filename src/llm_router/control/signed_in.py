@@ -59,7 +59,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Proven:
     """How a test of an account ended, and what its provider said of the plan."""
 
     name: str
@@ -95,7 +95,7 @@ def refresher(home: Home, environ: Mapping[str, str]) -> Refresher:
     return Refresher(AccountStore(home, environ), announce)
 
 
-def prove(home: Home, environ: Mapping[str, str], name: str) -> Tested:
+def prove(home: Home, environ: Mapping[str, str], name: str) -> Proven:
     """One call with an account's token that costs nothing. Raises UnknownName."""
     try:
         account = refresher(home, environ).fresh(name)
@@ -104,8 +104,8 @@ def prove(home: Home, environ: Mapping[str, str], name: str) -> Tested:
         raise
     except RouterError as error:
         result = error.reason if isinstance(error, GrantRefused) else error.code
-        return Tested(name, result, error.message)
-    return Tested(name, "ok", quota=_quota(account, answer))
+        return Proven(name, result, error.message)
+    return Proven(name, "ok", quota=_quota(account, answer))
 
 
 def log_out(home: Home, environ: Mapping[str, str], name: str) -> str:

@@ -149,7 +149,7 @@ def refresh(ctx: typer.Context, accounts: Accounts = None) -> None:
 @app.command("test", epilog="Example: `router auth test codex-work`")
 def try_out(ctx: typer.Context, accounts: Accounts = None, as_json: JsonOption = False) -> int:
     """Make one call with each account that costs nothing; exit 1 when one fails."""
-    from llm_router.cli.views.auth import tested_lines
+    from llm_router.cli.views.auth import proven_lines
     from llm_router.control.signed_in import prove, reports
 
     current = invocation.of(ctx)
@@ -158,7 +158,7 @@ def try_out(ctx: typer.Context, accounts: Accounts = None, as_json: JsonOption =
     if as_json:
         current.console.result_json({"accounts": [one.as_json() for one in tested]})
     else:
-        for line in tested_lines(tested):
+        for line in proven_lines(tested):
             current.console.result(line)
     return Exit.OK if all(one.result == "ok" for one in tested) else Exit.FAILURE
 

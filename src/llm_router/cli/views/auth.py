@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from llm_router.accounts.flow import Show
 from llm_router.cli.console import Console
-from llm_router.control.signed_in import Report, Tested, moment
+from llm_router.control.signed_in import Proven, Report, moment
 
 CLEAR = "\r\x1b[K"
 TERMS = {
@@ -110,6 +110,6 @@ def status_lines(reports: Sequence[Report]) -> list[str]:
     return lines
 
 
-def tested_lines(tested: Sequence[Tested]) -> list[str]:
+def proven_lines(tested: Sequence[Proven]) -> list[str]:
     """One line for each tested account."""
     return [f"{one.name}:{one.result}{f' # {one.message}' if one.message else ''}" for one in tested]
