@@ -51,6 +51,11 @@ class Home:
         return self.keys / "local.key"
 
     @property
+    def sealed(self) -> Path:
+        """Encrypted entries: keys and signed-in accounts, one 0600 file each."""
+        return self.root / "sealed"
+
+    @property
     def runtime(self) -> Path:
         """Everything that is generated and can be generated anew."""
         return self.root / "runtime"

@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "config": Entry(f"{_HERE}.config:app", "Show, validate, explain and migrate the configuration", SET),
     "key": Entry(f"{_HERE}.key:app", "Make, list, show, revoke and rotate the keys that clients show", SET),
     "secret": Entry(f"{_HERE}.secret:app", "Store, list and remove the keys that the configuration names", SET),
+    "auth": Entry(f"{_HERE}.auth:app", "Sign in to accounts; list, refresh, test and end sign-ins", SET),
     "status": Entry(f"{_HERE}.status:app", "Show what runs and whether it is ready", SEE),
     "health": Entry(f"{_HERE}.health:app", "Check liveness and readiness; exit 1 when something is not well", SEE),
     "doctor": Entry(f"{_HERE}.doctor:app", "Say what is wrong, why, and how to mend it; --fix mends what is safe", SEE),

@@ -31,6 +31,8 @@ _MEANT = {
     "install": ["bootstrap"],
     "validate": ["config validate"],
     "env": ["client env"],
+    "login": ["auth"],
+    "logout": ["auth logout"],
     "key": ["secret set"],
     "keys": ["secret list"],
     "providers": ["config show"],

@@ -151,7 +151,7 @@ class Deployments:
         except RouterError as error:
             path = (*at, "api_key")
             problem = "a key never stands in the configuration itself"
-            hint = "Run `router secret set upstream`, then write `file:keys/upstream.key` in its place"
+            hint = "Run `router secret set upstream`, then write the reference that it prints in its place"
             raise ConfigError(
                 [Problem(self._held.place, self._held.line_of(path), dotted(path), problem, hint)]
             ) from error

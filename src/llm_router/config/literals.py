@@ -54,7 +54,7 @@ def _names_secret(name: str) -> bool:
 
 
 def _is_reference(text: str) -> bool:
-    return text.startswith(("env:", "file:", "keyring:")) and not _SHAPES.search(text)
+    return text.startswith(("env:", "file:", "keyring:", "sealed:")) and not _SHAPES.search(text)
 
 
 def _is_litellm_reference(text: str) -> bool:
@@ -63,7 +63,7 @@ def _is_litellm_reference(text: str) -> bool:
 
 def _store(name: str) -> str:
     stored = name if name != "NAME" else "NAME"
-    return f"Run `router secret set {stored}`, then write `file:keys/{stored}.key` in its place"
+    return f"Run `router secret set {stored}`, then write the reference that it prints in its place"
 
 
 def _name_variable(name: str) -> str:

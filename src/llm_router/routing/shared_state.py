@@ -43,7 +43,7 @@ class SharedState:
         if parts.password is not None or "password=" in parts.query:
             raise BadStateAddress(
                 "A password is never written in an address; name it under `state_password`",
-                hints=["Run `router secret set redis`, then write `state_password: file:keys/redis.key`"],
+                hints=["Run `router secret set redis`, then write the reference that it prints as `state_password`"],
             )
 
     @property

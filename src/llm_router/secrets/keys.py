@@ -56,15 +56,23 @@ def read_local_key(home: Home) -> Secret:
 def store_key(home: Home, name: str, value: Secret) -> bool:
     """Keep `value` as `keys/<name>.key`. Returns whether it replaced another. Raises BadKey, HomeError."""
     path = _path(home, name)
+    text = usable(name, value).reveal()
+    _close_keys(home)
+    replaced = path.exists()
+    write_private(path, (text + "\n").encode())
+    return replaced
+
+
+def usable(name: str, value: Secret) -> Secret:
+    """The value without white space around it. Raises BadKey when the name or the value cannot be stored."""
+    if not _NAME.fullmatch(name):
+        raise BadKey("A key's name is made of a-z, 0-9, `-` and `_`", hints=["For example `router secret set openai`"])
     text = value.reveal().strip()
     if not text:
         raise BadKey("The key is empty", hints=[f"Run `router secret set {name}` again and give a value"])
     if not text.isprintable() or len(text.encode()) > LARGEST_SECRET:
         raise BadKey("The key must be one line of text", unharmed="Nothing was stored")
-    _close_keys(home)
-    replaced = path.exists()
-    write_private(path, (text + "\n").encode())
-    return replaced
+    return Secret(text)
 
 
 def stored_keys(home: Home) -> list[str]:

@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from llm_router.errors import UsageError
 
+_ENTRY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-FORMS = "`env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`"
+FORMS = "`sealed:NAME`, `env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`"
 
 
 class Store(StrEnum):
@@ -16,6 +17,7 @@ class Store(StrEnum):
     ENV = "env"
     FILE = "file"
     KEYRING = "keyring"
+    SEALED = "sealed"
 
 
 class BadReference(UsageError):
@@ -26,19 +28,19 @@ class BadReference(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A parsed reference: the store, and the place in it (`NAME`, `PATH` or `SERVICE/ENTRY`)."""
+    """A parsed reference: the store, and the place in it (a name, a path or `SERVICE/ENTRY`)."""
 
     store: Store
     place: str
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Read `env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`. Raises BadReference, which never repeats `text`."""
+        """Read one of `FORMS`. Raises BadReference, which never repeats `text`."""
         scheme, colon, place = text.partition(":")
         if not colon or scheme not in tuple(Store):
             raise BadReference(
                 f"a key is never written here itself; name it as {FORMS}",
-                hints=["Store the key with `router secret set NAME`, then write `file:keys/NAME.key`"],
+                hints=["Store the key with `router secret set NAME`, then write the reference that it prints"],
             )
         reference = cls(Store(scheme), place)
         if problem := reference._problem():
@@ -53,6 +55,8 @@ class Reference:
                 return "`file:` wants a path, as in `file:keys/openai.key`"
             case Store.KEYRING if not all(self.keyring_parts()):
                 return "`keyring:` wants a service and an entry, as in `keyring:llm-router/openai`"
+            case Store.SEALED if not _ENTRY.fullmatch(self.place):
+                return "`sealed:` wants the name of a sealed key, as in `sealed:openai`"
         return ""
 
     def keyring_parts(self) -> tuple[str, str]:

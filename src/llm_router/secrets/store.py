@@ -1,11 +1,11 @@
-"""From a reference to the secret it names: environment variables, private files and the desktop's keyring."""
+"""From a reference to the secret it names: variables, private files, the desktop's keyring, sealed files."""
 
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from llm_router.errors import RouterError
+from llm_router.errors import RouterError, UnknownName
 from llm_router.home import Home, explain
 from llm_router.secrets.references import Reference, Store
 from llm_router.secrets.secret import Secret
@@ -38,6 +38,8 @@ def resolve(reference: str, *, home: Home, environ: Mapping[str, str]) -> Secret
             text = _from_file(parsed, home)
         case Store.KEYRING:
             text = _from_keyring(parsed)
+        case Store.SEALED:
+            text = _from_sealed(parsed, home, environ)
     return Secret(_checked(parsed, text.strip()))
 
 
@@ -53,11 +55,13 @@ def _how_to_store(reference: Reference) -> str:
         case Store.KEYRING:
             service, entry = reference.keyring_parts()
             return f"Run `keyring set {service} {entry}`, then `router up`"
+        case Store.SEALED:
+            return f"Run `router secret set {reference.place}`"
     path = Path(reference.place)
     if reference.place == "keys/local.key":
         return "Run `router bootstrap`"
     if path.parent == Path("keys") and path.suffix == ".key":
-        return f"Run `router secret set {path.stem}`"
+        return f"Run `router secret set {path.stem} --plain`"
     return f"Write the key to `{reference.place}` with mode 600"
 
 
@@ -130,8 +134,21 @@ def _from_keyring(reference: Reference) -> str:
         raise SecretUnavailable(
             str(reference),
             "cannot be read from the keyring",
-            "Unlock the keyring, or store the key with `router secret set NAME` and name it `file:keys/NAME.key`",
+            "Unlock the keyring, or store the key with `router secret set NAME` and write the reference that it prints",
         ) from error
     if held is None:
         raise SecretUnavailable(str(reference), "is not in the keyring", _how_to_store(reference))
     return held
+
+
+def _from_sealed(reference: Reference, home: Home, environ: Mapping[str, str]) -> str:
+    from llm_router.secrets.sealed_store import SealedStore
+
+    try:
+        return SealedStore(home, environ).get(reference.place).reveal()
+    except UnknownName:
+        raise SecretUnavailable(str(reference), "is not stored", _how_to_store(reference)) from None
+    except RouterError as error:
+        raise SecretUnavailable(
+            str(reference), "cannot be opened", error.hints[0] if error.hints else _how_to_store(reference)
+        ) from error

@@ -25,28 +25,28 @@ def refused(text, tmp_path):
         (
             "providers: {openai: {kind: openai, key: canary}}\n",
             f"f:2: providers.openai.key: {LITERAL}",
-            "Run `router secret set openai`, then write `file:keys/openai.key` in its place",
+            "Run `router secret set openai`, then write the reference that it prints in its place",
         ),
         (
             "gateway:\n  client_keys:\n    - canary\n",
             f"f:4: gateway.client_keys[0]: {LITERAL}",
-            "Run `router secret set client`, then write `file:keys/client.key` in its place",
+            "Run `router secret set client`, then write the reference that it prints in its place",
         ),
         (
             "providers: {a: {kind: openai, headers: {Authorization: Bearer canary}}}\n",
             "f:2: providers.a.headers.Authorization: a header that carries a secret does not stand here; "
             "name it under `key`",
-            "Run `router secret set a`, then write `file:keys/a.key` in its place",
+            "Run `router secret set a`, then write the reference that it prints in its place",
         ),
         (
             "services: {a: {command: [x], environment: {API_KEY: canary}}}\n",
             f"f:2: services.a.environment.API_KEY: {LITERAL}",
-            "Run `router secret set a`, then write `file:keys/a.key` in its place",
+            "Run `router secret set a`, then write the reference that it prints in its place",
         ),
         (
             f"services: {{a: {{command: [x, --key, {CANARY}]}}}}\n",
             f"f:2: services.a.command[2]: {SHAPED}",
-            "Run `router secret set NAME`, then write `file:keys/NAME.key` in its place",
+            "Run `router secret set NAME`, then write the reference that it prints in its place",
         ),
         (
             "litellm: {base: {model_list: [{model_name: a, litellm_params: {model: x/y, api_key: canary}}]}}\n",
@@ -56,12 +56,12 @@ def refused(text, tmp_path):
         (
             f"providers: {{a: {{kind: openai, key: 'env:{CANARY}'}}}}\n",
             f"f:2: providers.a.key: {LITERAL}",
-            "Run `router secret set a`, then write `file:keys/a.key` in its place",
+            "Run `router secret set a`, then write the reference that it prints in its place",
         ),
         (
             f"profiles: {{mine: {{description: {CANARY}}}}}\n",
             f"f:2: profiles.mine.description: {SHAPED}",
-            "Run `router secret set NAME`, then write `file:keys/NAME.key` in its place",
+            "Run `router secret set NAME`, then write the reference that it prints in its place",
         ),
     ],
 )

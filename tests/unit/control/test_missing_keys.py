@@ -35,7 +35,7 @@ def test_what_is_missing(home: Home):
     """Each with its path and what to run."""
     assert missing_keys(settings(a="file:keys/other.key", b="env:THE_KEY"), home, {}) == [
         f"providers.a.key: The secret `file:keys/other.key` is not there: `{home.keys / 'other.key'}` does not exist "
-        "(Run `router secret set other`)",
+        "(Run `router secret set other --plain`)",
         "providers.b.key: The secret `env:THE_KEY` is not set in the environment "
         "(Run `export THE_KEY=…` in the shell that starts the router, then `router up`)",
     ]

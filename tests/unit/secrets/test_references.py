@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 
 from llm_router.secrets.references import BadReference, Reference, Store
 
+NEVER_HERE = (
+    "a key is never written here itself; name it as `sealed:NAME`, `env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`"
+)
+
 
 @pytest.mark.parametrize(
     ("text", "wanted"),
@@ -13,6 +17,7 @@ from llm_router.secrets.references import BadReference, Reference, Store
         ("env:OPENAI_API_KEY", Reference(Store.ENV, "OPENAI_API_KEY")),
         ("file:keys/local.key", Reference(Store.FILE, "keys/local.key")),
         ("file:~/a b.key", Reference(Store.FILE, "~/a b.key")),
+        ("sealed:openai", Reference(Store.SEALED, "openai")),
         ("keyring:llm-router/team/openai", Reference(Store.KEYRING, "llm-router/team/openai")),
     ],
 )
@@ -32,13 +37,18 @@ def test_service_and_entry():
     [
         (
             "sk-canary",
-            "a key is never written here itself; name it as `env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`",
+            NEVER_HERE,
         ),
-        ("", "a key is never written here itself; name it as `env:NAME`, `file:PATH` or `keyring:SERVICE/ENTRY`"),
+        (
+            "",
+            NEVER_HERE,
+        ),
         ("env:1A", "`env:` wants the name of an environment variable, as in `env:OPENAI_API_KEY`"),
         ("env:", "`env:` wants the name of an environment variable, as in `env:OPENAI_API_KEY`"),
         ("file: ", "`file:` wants a path, as in `file:keys/openai.key`"),
         ("keyring:service", "`keyring:` wants a service and an entry, as in `keyring:llm-router/openai`"),
+        ("sealed:a/b", "`sealed:` wants the name of a sealed key, as in `sealed:openai`"),
+        ("sealed:", "`sealed:` wants the name of a sealed key, as in `sealed:openai`"),
         ("keyring:/entry", "`keyring:` wants a service and an entry, as in `keyring:llm-router/openai`"),
     ],
 )

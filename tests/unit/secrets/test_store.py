@@ -108,7 +108,7 @@ def test_file_below_the_users_home(home, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("place", "hint"),
     [
-        ("keys/openai.key", "Run `router secret set openai`"),
+        ("keys/openai.key", "Run `router secret set openai --plain`"),
         ("keys/local.key", "Run `router bootstrap`"),
         ("elsewhere/k", "Write the key to `elsewhere/k` with mode 600"),
     ],
@@ -148,7 +148,7 @@ def test_file_of_no_use(home, content, reason):
     message, hints = refused("file:keys/a.key", home)
 
     assert f"The secret `file:keys/a.key` {reason}" == message
-    assert hints == ("Run `router secret set a`",)
+    assert hints == ("Run `router secret set a --plain`",)
 
 
 def test_something_else_than_a_file(home):

@@ -9,6 +9,7 @@ import pytest
 
 from llm_router.cli.main import execute
 from llm_router.home import Home
+from llm_router.secrets.sealing import MasterKey
 
 CANARY = "canary-9d2e"
 
@@ -31,14 +32,14 @@ def router(home, capsys, monkeypatch):
 
 def test_set_list_remove(router, home):
     """Stdout has the reference to write; the key is in a private file and nowhere else."""
-    assert router("secret", "set", "openai", stdin=f"{CANARY}\n") == (
+    assert router("secret", "set", "openai", "--plain", stdin=f"{CANARY}\n") == (
         0,
         "file:keys/openai.key\n",
         "Stored `openai`; name it in router.yaml as:\n",
     )
     path = home.keys / "openai.key"
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == (f"{CANARY}\n", 0o600)
-    assert router("secret", "set", "openai", stdin=CANARY)[2].startswith("Replaced `openai`")
+    assert router("secret", "set", "openai", "--plain", stdin=CANARY)[2].startswith("Replaced `openai`")
     assert router("secret", "list") == (0, "file:keys/openai.key\n", "")
     assert json.loads(router("secret", "list", "--json")[1]) == {
         "schema": 1,
@@ -83,3 +84,23 @@ def test_remove_unknown(router):
     code, _, err = router("secret", "remove", "openai")
 
     assert (code, err) == (2, "error: There is no stored key `openai`; known: none\n")
+
+
+def test_sealed_by_default(router, home, monkeypatch):
+    """With a master key the key is encrypted; stdout has the reference; rotation wants a new key from outside."""
+    monkeypatch.setenv("LLM_ROUTER_MASTER_KEY", MasterKey.make().text.reveal())
+
+    assert router("secret", "set", "openai", stdin=f"{CANARY}\n") == (
+        0,
+        "sealed:openai\n",
+        "Stored `openai`; name it in router.yaml as:\n",
+    )
+    assert CANARY.encode() not in (home.sealed / "openai.sealed").read_bytes()
+    assert router("secret", "rotate-key")[0] == 1
+    router("secret", "set", "openai", "--plain", stdin=CANARY)
+    assert (
+        "`keys/openai.key` still holds a key that is not encrypted" in router("secret", "set", "openai", stdin="x")[2]
+    )
+    assert router("secret", "list")[1] == "file:keys/openai.key\nsealed:openai\n"
+    assert router("secret", "remove", "openai") == (0, "", "Removed `openai`\n")
+    assert router("secret", "list") == (0, "", "")
