@@ -6,8 +6,8 @@ from llm_router.doctor.context import Context
 from llm_router.doctor.finding import Check, Finding, Severity, shown
 
 NEEDED = (
-    *("httptools", "httpx", "keyring", "limits", "psutil", "pydantic", "pyyaml", "redis", "rich", "ruamel-yaml"),
-    *("typer", "uv", "uvicorn", "uvloop"),
+    *("cryptography", "httptools", "httpx", "keyring", "limits", "psutil", "pydantic", "pyyaml", "redis", "rich"),
+    *("ruamel-yaml", "segno", "typer", "uv", "uvicorn", "uvloop"),
 )
 
 

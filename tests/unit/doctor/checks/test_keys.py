@@ -43,7 +43,7 @@ def test_unavailable(patient):
     found = secrets_unavailable.examine(patient.context())
     assert found is not None
     assert found.evidence[0].startswith("providers.o.key: The secret `file:keys/o.key` is not there")
-    assert found.fix == "router secret set o"
+    assert found.fix == "router secret set o --plain"
 
     write_private(patient.home.keys / "o.key", b"a-key")
     assert secrets_unavailable.examine(patient.context()) is None
