@@ -128,7 +128,7 @@ class UsageReader:
         """Look at whole events, as `sse.EventStream` cuts them."""
         if words := self._words.findall(events):
             self._quarters += sum(map(_weight, words))
-        if _REPORT.search(events):
+        if _USAGE in events and _REPORT.search(events):
             for data in _data_of(events):
                 self._take(data)
 
