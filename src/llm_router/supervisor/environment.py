@@ -7,6 +7,8 @@ ALLOWED = (
     *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "PYTHON_KEYRING_BACKEND"),
     *("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"),
 )
+# Where the master key of sealed secrets may be: the gateway opens them, and no other child may.
+UNSEALING = ("LLM_ROUTER_MASTER_KEY", "CREDENTIALS_DIRECTORY")
 ENV = "env:"
 
 

@@ -12,7 +12,7 @@ from llm_router.errors import RouterError
 from llm_router.home import Home
 from llm_router.routing.plan import Plan, Service
 from llm_router.supervisor import sockets
-from llm_router.supervisor.environment import ENV, allowed, named_variables
+from llm_router.supervisor.environment import ENV, UNSEALING, allowed, named_variables
 from llm_router.supervisor.gateway_channel import GatewayChannel, GatewaySilent
 from llm_router.supervisor.processes import Launch
 from llm_router.supervisor.readiness import AliveProbe, ConnectProbe, HttpProbe, Probe, Readiness
@@ -108,7 +108,7 @@ class Launcher:
             doors[sockets.TRANSLATOR] = door.fileno()
         control = channel.far.fileno()
         environment = {
-            **allowed(self.environ, variables),
+            **allowed(self.environ, {*variables, *UNSEALING}),
             "LLM_ROUTER_LISTEN_FDS": ",".join(f"{name}={number}" for name, number in doors.items()),
             "LLM_ROUTER_CONTROL_FD": str(control),
             "LLM_ROUTER_HOME": str(self.home.root),

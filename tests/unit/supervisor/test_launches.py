@@ -32,6 +32,27 @@ def launcher(tmp_path: Path) -> Iterator[Launcher]:
     held.close()
 
 
+def test_only_the_gateway_opens_sealed_secrets(tmp_path: Path) -> None:
+    """The master key, where it comes by environment or from systemd, goes to the gateway and to no other child."""
+    home = Home(tmp_path / ".router")
+    home.create()
+    held = HeldSockets()
+    master = {"LLM_ROUTER_MASTER_KEY": "canary", "CREDENTIALS_DIRECTORY": "/run/credentials"}
+    launcher = Launcher(home, {"PATH": "/bin", **master}, Commands(), held)
+    plan, channel = plain_plan(), GatewayChannel.create()
+    try:
+        gateway = launcher.gateway(plan, channel, []).launch.environment
+        sandbox = launcher.sandbox().launch.environment
+        service = launcher.service(Service("local", ("serve",))).launch.environment
+    finally:
+        channel.near.close()
+        channel.close()
+        held.close()
+
+    assert master.items() <= dict(gateway).items()
+    assert not master.keys() & (sandbox.keys() | service.keys())
+
+
 def test_the_gateway_gets_doors_channel_and_home(launcher: Launcher) -> None:
     """By descriptor and variable, as its launch contract says; nothing stands in its command."""
     plan = plain_plan()

@@ -13,7 +13,7 @@ from llm_router.errors import Exit, UsageError
 app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Sign in to accounts; list, refresh, test and end sign-ins.",
+    help="Sign in to accounts, and keep them fresh; requests do not go through them yet.",
     epilog="Example: `router auth codex`, then `router auth status`",
 )
 codex_app = typer.Typer(
@@ -97,7 +97,7 @@ def claude(ctx: typer.Context) -> None:
         CLAUDE,
         hints=[
             "Use an API key: `router secret set anthropic`, then a provider of kind `anthropic` with the reference",
-            "Point Claude Code at the router: `router client env claude`",
+            "Point Claude Code at the router: `router client env`",
         ],
     )
 
