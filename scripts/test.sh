@@ -29,7 +29,8 @@ static() {
 case "${1:-}" in
 "")
     static
-    exec "$bin/pytest"
+    "$bin/pytest" -m "not alone" --numprocesses 2 --dist loadfile
+    exec "$bin/pytest" -m alone
     ;;
 unit)
     shift

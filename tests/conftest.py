@@ -43,6 +43,28 @@ THINGS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+# What measures itself against the clock, or fills the machine by itself: the suite runs it one test at a time.
+ALONE = (
+    "acceptance/test_",
+    "acceptance/policy/test_under_fire",
+    "clients/",
+    "integration/gateway/test_cost",
+    "integration/gateway/test_workers",
+    "integration/journal/",
+    "integration/state/",
+    "integration/supervisor/",
+    "integration/translator/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs alone."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
+
 def _everything_must_run() -> bool:
     return os.environ.get("LLM_ROUTER_CI") == "1"
 
