@@ -50,10 +50,8 @@ ALONE = (
     "clients/",
     "integration/gateway/test_cost",
     "integration/gateway/test_workers",
-    "integration/journal/",
     "integration/state/",
     "integration/supervisor/",
-    "integration/translator/",
 )
 
 
