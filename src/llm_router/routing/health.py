@@ -114,8 +114,8 @@ def next_chance(health: Health, now: float, policy: HealthPolicy) -> float | Non
         case State.PAUSED:
             return None
         case State.HALF_OPEN:
-            return max(0.0, health.probe_since + policy.probe_lease - now)
-    return max(0.0, _bounded_until(health, policy) - now)
+            return _left(health.probe_since, policy.probe_lease, now)
+    return min(_left(health.since, _cap(health, policy), now), max(0.0, health.until - now))
 
 
 def begin_probe(health: Health, now: float) -> Health:
@@ -196,7 +196,16 @@ def _degrade(health: Health, now: float, policy: HealthPolicy) -> Health:
 
 def _bounded_until(health: Health, policy: HealthPolicy) -> float:
     """The end of a wait: a cap that was lowered meanwhile counts too."""
-    cap = policy.cap
+    return min(health.until, health.since + _cap(health, policy))
+
+
+def _cap(health: Health, policy: HealthPolicy) -> float:
+    """The longest that a wait of this kind may be."""
     if health.state is State.COOLING and health.reason in policy.caps:
-        cap = policy.caps[Outcome(health.reason)]
-    return min(health.until, health.since + cap)
+        return policy.caps[Outcome(health.reason)]
+    return policy.cap
+
+
+def _left(begun: float, length: float, now: float) -> float:
+    """What is left of a wait; moments since the epoch are coarse, and rounding must not make it longer."""
+    return min(length, max(0.0, begun + length - now))
